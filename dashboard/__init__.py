@@ -1,0 +1,1 @@
+"""The on-call desk for incidents that AI agents handle inside a Kestra flow."""
