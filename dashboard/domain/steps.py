@@ -1,0 +1,118 @@
+"""The flow as a person reads it: its steps, the branch taken, and how far it has come."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from dashboard.domain.execution import Execution, TaskRun, state_word
+from dashboard.domain.severity import Severity
+from dashboard.domain.shape import Instant, Shape
+
+PAUSE_TASK = "require_approval_medium"
+BRANCH_TASK = "ai_agent_decision_branch"
+
+
+class _Planned(NamedTuple):
+    task_id: str
+    title: str
+    branch: Severity | None = None
+
+
+# Ids are those of the guide and of kestra/flows/incident-handler.yml. Helpers around them (retries,
+# reports to Supabase) are not steps to a reader and are left out.
+PLAN = (
+    _Planned("open_run", "Claim the incident"),
+    _Planned("aggregate_data_sources", "Gather evidence"),
+    _Planned("ai_agent_analyze", "Analyse the cause"),
+    _Planned(BRANCH_TASK, "Choose the branch by severity"),
+    _Planned("auto_remediate_low", "Act by itself", Severity.LOW),
+    _Planned("request_approval", "Write the proposal", Severity.MEDIUM),
+    _Planned(PAUSE_TASK, "Wait for a decision", Severity.MEDIUM),
+    _Planned("carry_out_approved", "Carry out what was approved", Severity.MEDIUM),
+    _Planned("escalate_high", "Escalate to people", Severity.HIGH),
+    _Planned("escalate_critical", "Escalate to people at once", Severity.CRITICAL),
+    _Planned("ai_agent_remediation", "Write the remediation plan"),
+    _Planned("ai_agent_documentation", "Write the postmortem"),
+    _Planned("save_to_supabase", "Save the results"),
+)
+
+_TITLES = {planned.task_id: planned.title for planned in PLAN}
+
+
+def step_title(task_id: str | None) -> str:
+    """A task in words; one the desk does not know keeps its id."""
+    return _TITLES.get(task_id or "", task_id or "")
+
+
+class StepStatus(StrEnum):
+    """Where a step stands; `state` has Kestra's own word."""
+
+    TO_COME = "to_come"
+    NOT_TAKEN = "not_taken"  # it lies in a branch that was not chosen
+    NOT_REACHED = "not_reached"  # the run ended before it
+    BEGUN = "begun"
+    ENDED = "ended"
+
+
+class Step(Shape):
+    """One line of the timeline; times and state are None while it has not begun."""
+
+    task_id: str
+    title: str
+    status: StepStatus
+    branch: Severity | None = None
+    state: str | None = None
+    started_at: Instant | None = None
+    ended_at: Instant | None = None
+    attempts: int = 0
+
+    @property
+    def word(self) -> str:
+        """The state for people."""
+        if self.state is not None:
+            return state_word(self.state).label
+        return {
+            StepStatus.TO_COME: "To come",
+            StepStatus.NOT_TAKEN: "Not taken",
+            StepStatus.NOT_REACHED: "Not reached",
+        }.get(self.status, "")
+
+
+def branch_taken(execution: Execution) -> Severity | None:
+    """The branch whose first task exists, or None while the flow has not come so far."""
+    begun = {run.task_id for run in execution.task_runs}
+    return next((p.branch for p in PLAN if p.branch is not None and p.task_id in begun), None)
+
+
+def timeline(execution: Execution) -> tuple[Step, ...]:
+    """All planned steps in reading order, with what this execution has made of them."""
+    taken = branch_taken(execution)
+    return tuple(_step(planned, execution, taken) for planned in PLAN)
+
+
+def _step(planned: _Planned, execution: Execution, taken: Severity | None) -> Step:
+    run = execution.task_run(planned.task_id)
+    if run is not None:
+        return _begun(planned, run, execution)
+    if planned.branch is not None and taken is not None and planned.branch is not taken:
+        status = StepStatus.NOT_TAKEN
+    elif execution.is_terminal:
+        status = StepStatus.NOT_REACHED
+    else:
+        status = StepStatus.TO_COME
+    return Step(task_id=planned.task_id, title=planned.title, status=status, branch=planned.branch)
+
+
+def _begun(planned: _Planned, run: TaskRun, execution: Execution) -> Step:
+    runs = [other for other in execution.task_runs if other.task_id == planned.task_id]
+    return Step(
+        task_id=planned.task_id,
+        title=planned.title,
+        branch=planned.branch,
+        status=StepStatus.ENDED if run.ended_at is not None else StepStatus.BEGUN,
+        state=run.state,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        attempts=sum(max(1, other.attempts) for other in runs),
+    )

@@ -1,0 +1,226 @@
+# ruff: noqa: N818  (the names say what happened; the tree below says that they are errors)
+"""Everything that can go wrong, as one tree.
+
+IncidentScribeError
+├── ConfigurationError              a setting is missing or unusable; names it
+├── UpstreamError                   Kestra or Supabase; carries `service`
+│   ├── UpstreamUnreachable         no connection, time-out, 5xx: worth another try
+│   ├── UpstreamRejected            it answered and said no; carries `status`
+│   │   ├── NotSignedIn             no, expired or wrong credentials
+│   │   └── NotAllowed              known, but without the right
+│   │       ├── NotApprover         the approval rule names other people
+│   │       ├── FourEyes            whoever asked for something does not decide on it
+│   │       ├── NotOwner            this execution does not own the run
+│   │       └── Inactive            the person was switched off
+│   └── UpstreamProtocolError       an answer that was not understood; carries an `excerpt`
+├── NotFound                        there is no such thing, or it is not yours to see
+├── InvalidInput                    carries `fields`, one problem each
+│   └── ReasonRequired              a rejection needs a reason
+└── Conflict                        the world has moved on
+    ├── AlreadyDecided              carries `by`, `at`, `decision`, `reason`
+    ├── NotPending                  cancelled, or decided in another way
+    ├── Expired                     the deadline has passed
+    ├── StaleContent                what was seen is not what is stored now
+    ├── LostLease                   another worker has taken the row over
+    └── NotPaused                   Kestra's execution does not wait (yet, or any more)
+
+Every error tells three things: `what` happened, what it `means` for the incident, and what `to_do`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+
+class IncidentScribeError(Exception):
+    """The root. Its text is the three sentences in one line; a subclass may know the last two itself."""
+
+    means: str = ""
+    to_do: str = ""
+
+    def __init__(self, what: str, *, means: str | None = None, to_do: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        if means is not None:
+            self.means = means
+        if to_do is not None:
+            self.to_do = to_do
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.what, self.means, self.to_do) if part)
+
+
+class ConfigurationError(IncidentScribeError):
+    """A setting is missing or unusable; `keys` are the names of the environment variables."""
+
+    to_do = "Set it in the environment or in .env (.env.example explains every key)."
+
+    def __init__(
+        self, what: str, *, keys: Sequence[str] = (), means: str | None = None, to_do: str | None = None
+    ) -> None:
+        super().__init__(what, means=means, to_do=to_do)
+        self.keys = tuple(keys)
+
+
+class UpstreamError(IncidentScribeError):
+    """Kestra or Supabase did not do what was asked; `service` says which of them."""
+
+    def __init__(
+        self, service: str, what: str, *, means: str | None = None, to_do: str | None = None
+    ) -> None:
+        super().__init__(what, means=means, to_do=to_do)
+        self.service = service
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No answer, or an answer that says "not now". Nothing is known about what the request did."""
+
+    to_do = "It is tried again; if it stays so, check the service and the address on the System page."
+
+
+class UpstreamRejected(UpstreamError):
+    """The service answered and refused; `status` is its HTTP status where one is known."""
+
+    def __init__(
+        self,
+        service: str,
+        what: str,
+        *,
+        status: int | None = None,
+        means: str | None = None,
+        to_do: str | None = None,
+    ) -> None:
+        super().__init__(service, what, means=means, to_do=to_do)
+        self.status = status
+
+
+class NotSignedIn(UpstreamRejected):
+    """No credentials, or expired or wrong ones."""
+
+    to_do = "Sign in again."
+
+
+class NotAllowed(UpstreamRejected):
+    """The caller is known and lacks the right."""
+
+    to_do = "Ask an administrator of your organization if you should be able to do this."
+
+
+class NotApprover(NotAllowed):
+    """The approval rule of the service names other people."""
+
+    to_do = "One of the people named there can decide."
+
+
+class FourEyes(NotAllowed):
+    """Whoever submitted, raised or edited something does not decide on it."""
+
+    to_do = "Somebody else has to decide."
+
+
+class NotOwner(NotAllowed):
+    """This execution does not own the run: another one does, or it was superseded."""
+
+    to_do = ""
+
+
+class Inactive(NotAllowed):
+    """The person was switched off in this organization."""
+
+
+class UpstreamProtocolError(UpstreamError):
+    """An answer that was not understood; `excerpt` is its beginning."""
+
+    to_do = "Check that the address points at the right service and that its version is supported."
+
+    def __init__(
+        self,
+        service: str,
+        what: str,
+        *,
+        excerpt: str = "",
+        means: str | None = None,
+        to_do: str | None = None,
+    ) -> None:
+        super().__init__(service, what, means=means, to_do=to_do)
+        self.excerpt = excerpt[:300]
+
+
+class NotFound(IncidentScribeError):
+    """There is no such thing, or it belongs to another organization (which is not told apart)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """What is wrong with one field of an input; `field` is a path such as `logs.3`."""
+
+    field: str
+    problem: str
+
+
+class InvalidInput(IncidentScribeError):
+    """An input was refused; `fields` says what is wrong with which of them."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        fields: Sequence[FieldProblem] = (),
+        means: str | None = None,
+        to_do: str | None = None,
+    ) -> None:
+        super().__init__(what, means=means, to_do=to_do)
+        self.fields = tuple(fields)
+
+
+class ReasonRequired(InvalidInput):
+    """A rejection without a reason."""
+
+
+class Conflict(IncidentScribeError):
+    """The request was good, the world has moved on."""
+
+
+class AlreadyDecided(Conflict):
+    """Somebody was faster: `by` whom, `at` what time, which `decision`, and the `reason` given."""
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        by: str | None = None,
+        at: datetime | None = None,
+        decision: str | None = None,
+        reason: str | None = None,
+        means: str | None = None,
+        to_do: str | None = None,
+    ) -> None:
+        super().__init__(what, means=means, to_do=to_do)
+        self.by = by
+        self.at = at
+        self.decision = decision
+        self.reason = reason
+
+
+class NotPending(Conflict):
+    """The approval no longer waits for a decision."""
+
+
+class Expired(Conflict):
+    """The deadline for deciding has passed."""
+
+
+class StaleContent(Conflict):
+    """What was seen is not what is stored now."""
+
+    to_do = "Read the current version, then decide again."
+
+
+class LostLease(Conflict):
+    """Another worker has taken the row over; its word counts."""
+
+
+class NotPaused(Conflict):
+    """Kestra's execution does not wait for anybody: not yet, or not any more."""

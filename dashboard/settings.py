@@ -1,0 +1,112 @@
+"""Settings, read from the environment and from `.env`; `.env.example` explains every key.
+
+Each program part reads its own class, so that it cannot see what it does not need: the web part
+has no field for the service key.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from dashboard.errors import ConfigurationError
+
+
+def _http_url(text: str) -> str:
+    text = text.strip().rstrip("/")
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("must be an address that begins with http:// or https://")
+    return text
+
+
+def _comma_separated(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Url = Annotated[str, AfterValidator(_http_url)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
+
+
+class Settings(BaseSettings):
+    """What every class shares: where values come from, and errors that name the key."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
+    )
+
+    @classmethod
+    def load(cls, **values: object) -> Self:
+        """Read the settings; keyword arguments win. Raises ConfigurationError naming the keys."""
+        try:
+            return cls(**values)  # type: ignore[arg-type]
+        except ValidationError as error:
+            raise _unusable(cls, error) from None
+
+
+def _unusable(cls: type[Settings], error: ValidationError) -> ConfigurationError:
+    # `from None` and no input values: what stands in a setting may be a secret.
+    missing: list[str] = []
+    wrong: dict[str, str] = {}
+    for finding in error.errors(include_url=False, include_input=False, include_context=False):
+        key = _environment_name(cls, str(finding["loc"][0]))
+        if finding["type"] == "missing":
+            missing.append(key)
+        else:
+            wrong[key] = finding["msg"].removeprefix("Value error, ")
+    sentences = [f"{key} {problem}." for key, problem in wrong.items()]
+    if missing:
+        sentences.insert(0, f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set.")
+    return ConfigurationError(" ".join(sentences), keys=[*missing, *wrong])
+
+
+def _environment_name(cls: type[Settings], location: str) -> str:
+    field = cls.model_fields.get(location)
+    alias = field.validation_alias if field else location
+    return (alias if isinstance(alias, str) else location).upper()
+
+
+class KestraSettings(Settings):
+    """How to reach Kestra, and where our flow is in it."""
+
+    kestra_url: Url = "http://127.0.0.1:8080"
+    kestra_username: str = "admin@kestra.io"
+    kestra_password: SecretStr
+    webhook_key: SecretStr = Field(
+        default=SecretStr("incident-webhook-key"), validation_alias="INCIDENTSCRIBE_WEBHOOK_KEY"
+    )
+
+
+class WebSettings(KestraSettings):
+    """The web part: the anon key and the signed-in person's token are all it has."""
+
+    supabase_url: Url = "http://127.0.0.1:54321"
+    supabase_anon_key: SecretStr
+    kestra_ui_url: Url | None = None
+    host: str = Field(default="127.0.0.1", validation_alias="INCIDENTSCRIBE_HOST")
+    port: int = Field(default=8501, ge=1, le=65535, validation_alias="INCIDENTSCRIBE_PORT")
+    allowed_hosts: Names = Field(
+        default=("127.0.0.1", "localhost"), validation_alias="INCIDENTSCRIBE_ALLOWED_HOSTS"
+    )
+    sandbox_file: Path = Field(
+        default=Path(".sandbox/endpoints.json"), validation_alias="INCIDENTSCRIBE_SANDBOX_FILE"
+    )
+
+
+class WorkerSettings(KestraSettings):
+    """The worker, and the commands that administer: they hold the service key."""
+
+    supabase_url: Url = "http://127.0.0.1:54321"
+    supabase_service_role_key: SecretStr
+
+
+class DeploySettings(WorkerSettings):
+    """What `deploy` writes into Kestra's KV store."""
+
+    # Kestra may see Supabase under another address than this machine does.
+    flow_supabase_url: Url | None = Field(default=None, validation_alias="INCIDENTSCRIBE_FLOW_SUPABASE_URL")
+    gemini_api_key: SecretStr
+    gemini_base_url: Url | None = None
+    gemini_model: str | None = None
