@@ -1,0 +1,120 @@
+"""Every page of the desk: its address, its file, what it is called. Links are built here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A page.
+
+    `file` is relative to `dashboard/`, as Streamlit wants it; `query` names the parameters of its links.
+    """
+
+    path: str
+    file: str
+    title: str
+    icon: str
+    help: str
+    query: tuple[str, ...] = ()
+
+    @property
+    def url_path(self) -> str:
+        """The path without its slash, as `st.Page` takes it."""
+        return self.path.removeprefix("/")
+
+    def link(self, **query: str) -> str:
+        """The address of the page within the desk."""
+        unknown = set(query) - set(self.query)
+        if unknown:
+            raise ValueError(f"{self.path} takes no parameter {', '.join(sorted(unknown))}.")
+        return self.path + (f"?{urlencode(query)}" if query else "")
+
+
+OVERVIEW = Route(
+    "/",
+    "../pages/overview.py",
+    "Overview",
+    ":material/space_dashboard:",
+    "What needs you, what is running now, and what finished last.",
+)
+SUBMIT = Route(
+    "/submit",
+    "../pages/submit.py",
+    "Submit incident",
+    ":material/add_alert:",
+    "Report an incident by form, JSON or sample; the flow starts at once.",
+)
+INCIDENTS = Route(
+    "/incidents",
+    "../pages/incidents.py",
+    "Incidents",
+    ":material/crisis_alert:",
+    "All incidents of your organization, newest first, with search and filters.",
+    query=("q", "status", "severity", "page"),
+)
+INCIDENT = Route(
+    "/incident",
+    "../pages/incident.py",
+    "Incident",
+    ":material/crisis_alert:",
+    "One incident: what the flow is doing, what it found, what was decided.",
+    query=("id",),
+)
+APPROVALS = Route(
+    "/approvals",
+    "../pages/approvals.py",
+    "Approvals",
+    ":material/how_to_reg:",
+    "Proposals that wait for a decision, and those decided or expired.",
+)
+APPROVAL = Route(
+    "/approval",
+    "../pages/approval.py",
+    "Approval",
+    ":material/how_to_reg:",
+    "One proposal: what would happen, why, how to undo it, and the decision.",
+    query=("id",),
+)
+POSTMORTEMS = Route(
+    "/postmortems",
+    "../pages/postmortems.py",
+    "Postmortems",
+    ":material/menu_book:",
+    "What was written about finished incidents, newest first.",
+)
+POSTMORTEM = Route(
+    "/postmortem",
+    "../pages/postmortem.py",
+    "Postmortem",
+    ":material/menu_book:",
+    "The document about one incident, with the evidence of every sentence.",
+    query=("id",),
+)
+
+ROUTES = (OVERVIEW, INCIDENTS, APPROVALS, POSTMORTEMS, SUBMIT, INCIDENT, APPROVAL, POSTMORTEM)
+MENU = (OVERVIEW, INCIDENTS, APPROVALS, POSTMORTEMS)
+
+_LONGEST_NEXT = 600
+
+
+def safe_next(wanted: str | None) -> str:
+    """Where to go after sign-in: a page of this table with parameters it knows, or the overview.
+
+    The address is built anew from its parts, so nothing of another host, scheme or script can come through.
+    """
+    if not wanted or len(wanted) > _LONGEST_NEXT or not wanted.startswith("/") or "\\" in wanted:
+        return OVERVIEW.path
+    try:
+        parts = urlsplit(wanted)
+    except ValueError:
+        return OVERVIEW.path
+    if parts.scheme or parts.netloc:
+        return OVERVIEW.path
+    for route in ROUTES:
+        if parts.path == route.path:
+            known = {key: value for key, value in parse_qsl(parts.query) if key in route.query}
+            return route.link(**known)
+    return OVERVIEW.path

@@ -1,0 +1,1 @@
+"""The desk's own HTTP: sign-in, guards, headers, health, around Streamlit's application."""

@@ -1,0 +1,49 @@
+"""The desk as one ASGI application: `uvicorn --factory dashboard.web.asgi:create_app`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from starlette.middleware import Middleware
+from starlette.routing import Route
+
+from dashboard.settings import WebSettings
+from dashboard.web.guard import Guard
+from dashboard.web.headers import SecurityHeaders
+from dashboard.web.health import healthz
+from dashboard.web.sessions import DeskSessions, desk_sessions
+from dashboard.web.sign_in import SignIn
+
+SCRIPT = Path(__file__).resolve().parents[1] / "app.py"
+
+
+@asynccontextmanager
+async def _lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
+    # Imported here: only the worker knows the service key, and it decides whether it is configured.
+    from dashboard.worker.loop import start_in_thread
+
+    worker = start_in_thread()
+    try:
+        yield {}
+    finally:
+        if worker is not None:
+            worker.stop()
+
+
+def create_app(settings: WebSettings | None = None, sessions: DeskSessions | None = None) -> st.App:
+    """Streamlit with the desk's routes and guards around it. Raises ConfigurationError."""
+    settings = settings or WebSettings.load()
+    sessions = sessions or desk_sessions()
+    return st.App(
+        SCRIPT,
+        lifespan=_lifespan,
+        routes=[Route("/healthz", healthz), *SignIn(settings, sessions).routes()],
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(Guard, sessions=sessions, allowed_hosts=settings.allowed_hosts),
+        ],
+    )

@@ -1,0 +1,184 @@
+"""Who is behind a cookie, for middleware and pages of this process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from supabase import Client
+
+from dashboard.domain.clock import Clock, utc_now
+from dashboard.errors import IncidentScribeError, LostLease, NotSignedIn, UpstreamUnreachable
+from dashboard.settings import WebSettings
+from dashboard.store import sessions as store
+from dashboard.store import tokens as auth
+from dashboard.store.connection import as_anon, as_user
+from dashboard.store.tokens import Tokens
+from dashboard.web.seal import SealError, cookie_hash, new_cookie, seal, unseal
+
+log = logging.getLogger(__name__)
+
+RECHECK_SECONDS = 5.0
+"""So long after a sign-out elsewhere may this process still know the session."""
+
+UNREACHABLE_GRACE = timedelta(minutes=15)
+"""So long may known sessions see last known data while Supabase does not answer."""
+
+RENEW_WITHIN_SECONDS = 90.0
+_WAIT_FOR_OTHERS_SECONDS = 10.0
+_LOOK_AGAIN_SECONDS = 0.25
+_MOST_KNOWN = 5_000
+_LOCKS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A person's session as this process knows it; `checked_at` says since when."""
+
+    user_id: str
+    tokens: Tokens = field(repr=False)
+    version: int
+    opened_at: datetime
+    checked_at: datetime
+
+    @property
+    def access_token(self) -> str:
+        return self.tokens.access_token
+
+
+class DeskSessions:
+    """Opens, finds, renews and closes sessions. Safe to use from many threads.
+
+    Answers are kept for a few seconds, so that a page's many small runs do not ask the database each time.
+    """
+
+    def __init__(self, settings: WebSettings, clock: Clock = utc_now) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._known: OrderedDict[str, SignedIn] = OrderedDict()
+        self._guard = threading.Lock()
+        self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
+
+    def open(self, email: str, password: str) -> str:
+        """Sign in; answers the new cookie. Raises NotSignedIn, Inactive, UpstreamUnreachable."""
+        tokens = auth.sign_in(self._anon(), email, password)
+        cookie = new_cookie()
+        try:
+            user = as_user(self._settings, tokens.access_token)
+            store.open_session(user, cookie_hash(cookie), seal(cookie, tokens))
+        except IncidentScribeError:
+            self._end_at_auth(tokens)
+            raise
+        return cookie
+
+    def find(self, cookie: str | None) -> SignedIn | None:
+        """The session behind a cookie with usable tokens, or None. Raises UpstreamUnreachable."""
+        if not cookie:
+            return None
+        name = cookie_hash(cookie)
+        with self._locks[int(name[:4], 16) % _LOCKS]:
+            known = self._known.get(name)
+            if known and self._is_fresh(known):
+                return known
+            try:
+                found = self._look_up(cookie, name, known)
+            except UpstreamUnreachable:
+                if known and self._clock() - known.checked_at < UNREACHABLE_GRACE:
+                    return known
+                raise
+            self._remember(name, found)
+            return found
+
+    def close(self, cookie: str) -> None:
+        """End the session here, in the database and at Supabase Auth. Raises UpstreamUnreachable."""
+        name = cookie_hash(cookie)
+        row = store.find_session(self._anon(), name)
+        store.close_session(self._anon(), name)
+        self._remember(name, None)
+        if row is None:
+            return
+        try:
+            self._end_at_auth(unseal(cookie, row.sealed))
+        except SealError:
+            log.warning("A session could not be opened while it was closed; its tokens end by themselves.")
+
+    def _anon(self) -> Client:
+        return as_anon(self._settings)
+
+    def _is_fresh(self, known: SignedIn) -> bool:
+        now = self._clock()
+        checked = (now - known.checked_at).total_seconds()
+        return checked < RECHECK_SECONDS and not known.tokens.ends_within(RENEW_WITHIN_SECONDS, now)
+
+    def _remember(self, name: str, found: SignedIn | None) -> None:
+        with self._guard:
+            self._known.pop(name, None)
+            if found:
+                self._known[name] = found
+            while len(self._known) > _MOST_KNOWN:
+                self._known.popitem(last=False)
+
+    def _look_up(self, cookie: str, name: str, known: SignedIn | None) -> SignedIn | None:
+        row = store.find_session(self._anon(), name)
+        if row is None:
+            return None
+        same = known is not None and known.version == row.version
+        found = self._read(cookie, row, known.tokens if known and same else None)
+        if found and found.tokens.ends_within(RENEW_WITHIN_SECONDS, self._clock()):
+            return self._renew(cookie, name, found)
+        return found
+
+    def _read(self, cookie: str, row: store.StoredSession, tokens: Tokens | None) -> SignedIn | None:
+        try:
+            tokens = tokens or unseal(cookie, row.sealed)
+        except SealError:
+            log.warning("A stored session does not belong to the cookie that names it; it is not used.")
+            return None
+        return SignedIn(row.user_id, tokens, row.version, row.opened_at, self._clock())
+
+    def _renew(self, cookie: str, name: str, found: SignedIn) -> SignedIn | None:
+        """New tokens, by this process or by the one that has the lease."""
+        give_up_at = self._clock() + timedelta(seconds=_WAIT_FOR_OTHERS_SECONDS)
+        while True:
+            lease = store.take_refresh(self._anon(), name, found.version)
+            if lease.taken and lease.lease_token:
+                return self._renew_as_holder(cookie, name, found, lease.lease_token)
+            if not found.tokens.ends_within(0, self._clock()):
+                return found  # somebody else is at it, and the old token still serves
+            if self._clock() >= give_up_at:
+                raise UpstreamUnreachable("Supabase", "The sign-in could not be renewed in time.")
+            threading.Event().wait(_LOOK_AGAIN_SECONDS)  # the lease is another process's: nothing to await
+            row = store.find_session(self._anon(), name)
+            newer = self._read(cookie, row, None) if row else None
+            if newer is None or newer.version != found.version:
+                return newer
+
+    def _renew_as_holder(self, cookie: str, name: str, found: SignedIn, lease: str) -> SignedIn | None:
+        try:
+            tokens = auth.refresh(self._anon(), found.tokens.refresh_token)
+        except NotSignedIn:
+            store.close_session(self._anon(), name)
+            return None
+        try:
+            version = store.store_refresh(self._anon(), name, lease, seal(cookie, tokens))
+        except LostLease:
+            row = store.find_session(self._anon(), name)
+            return self._read(cookie, row, None) if row else None
+        return SignedIn(found.user_id, tokens, version, found.opened_at, self._clock())
+
+    def _end_at_auth(self, tokens: Tokens) -> None:
+        try:
+            auth.sign_out(self._anon(), tokens.access_token)
+        except IncidentScribeError as error:
+            # The desk's session is closed already; what is left at Auth ends with its own time.
+            log.warning("Supabase Auth did not confirm the sign-out: %s", error.what)
+
+
+@lru_cache(maxsize=1)
+def desk_sessions() -> DeskSessions:
+    """The sessions of this process, for the settings in the environment."""
+    return DeskSessions(WebSettings.load())
