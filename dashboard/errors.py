@@ -75,9 +75,24 @@ class UpstreamError(IncidentScribeError):
 
 
 class UpstreamUnreachable(UpstreamError):
-    """No answer, or an answer that says "not now". Nothing is known about what the request did."""
+    """No answer, or an answer that says "not now".
+
+    `may_have_arrived` is False only when the request surely never reached the service.
+    """
 
     to_do = "It is tried again; if it stays so, check the service and the address on the System page."
+
+    def __init__(
+        self,
+        service: str,
+        what: str,
+        *,
+        may_have_arrived: bool = True,
+        means: str | None = None,
+        to_do: str | None = None,
+    ) -> None:
+        super().__init__(service, what, means=means, to_do=to_do)
+        self.may_have_arrived = may_have_arrived
 
 
 class UpstreamRejected(UpstreamError):

@@ -60,7 +60,10 @@ def translated() -> Iterator[None]:
 def from_transport_error(error: httpx.HTTPError) -> errors.UpstreamUnreachable:
     """No answer: refused, timed out, broken off."""
     how = "did not answer in time" if isinstance(error, httpx.TimeoutException) else "cannot be reached"
-    return errors.UpstreamUnreachable(SERVICE, f"Supabase {how} ({type(error).__name__}).")
+    never_left = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout))
+    return errors.UpstreamUnreachable(
+        SERVICE, f"Supabase {how} ({type(error).__name__}).", may_have_arrived=not never_left
+    )
 
 
 def from_api_error(error: APIError) -> errors.IncidentScribeError:
