@@ -1,0 +1,80 @@
+"""Approvals: what waits, who may decide, the decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from supabase import Client
+
+from dashboard.domain.approval import (
+    Approval,
+    ApprovalRule,
+    ApprovalStatus,
+    Decision,
+    DecisionReceipt,
+    Vote,
+    WaitingApproval,
+)
+from dashboard.errors import NotFound
+from dashboard.store.connection import call, first, rows
+
+
+def list_waiting(user: Client) -> tuple[WaitingApproval, ...]:
+    """Pending approvals of the organization, nearest deadline first."""
+    return tuple(WaitingApproval.model_validate(row) for row in call(user, "waiting_approvals") or ())
+
+
+def list_settled(user: Client, statuses: Sequence[ApprovalStatus], limit: int = 50) -> tuple[Approval, ...]:
+    """Approvals of these statuses, newest first."""
+    query = (
+        user.table("approvals")
+        .select("*")
+        .in_("status", [status.value for status in statuses])
+        .order("created_at", desc=True)
+        .limit(limit)
+    )
+    return tuple(Approval.model_validate(row) for row in rows(query))
+
+
+def list_approvals(user: Client, incident_id: str) -> tuple[Approval, ...]:
+    """The approvals of an incident, newest first."""
+    query = user.table("approvals").select("*").eq("incident_id", incident_id).order("created_at", desc=True)
+    return tuple(Approval.model_validate(row) for row in rows(query))
+
+
+def get_approval(user: Client, approval_id: str) -> Approval:
+    """One approval. Raises NotFound."""
+    row = first(user.table("approvals").select("*").eq("id", approval_id).limit(1))
+    if row is None:
+        raise NotFound(
+            "There is no such approval, or it belongs to another organization.",
+            to_do="Look for it among the approvals.",
+        )
+    return Approval.model_validate(row)
+
+
+def get_rule(user: Client, approval_id: str) -> ApprovalRule:
+    """Whether the caller may decide, and by which rule. Raises NotFound."""
+    return ApprovalRule.model_validate(call(user, "approval_rule", {"approval_id": approval_id}))
+
+
+def list_votes(user: Client, approval_id: str) -> tuple[Vote, ...]:
+    """Who said what, oldest first."""
+    query = user.table("approval_votes").select("*").eq("approval_id", approval_id).order("at")
+    return tuple(Vote.model_validate(row) for row in rows(query))
+
+
+def decide(
+    user: Client, approval_id: str, decision: Decision, reason: str, content_hash: str
+) -> DecisionReceipt:
+    """Approve or reject the text of that hash, once.
+
+    Raises AlreadyDecided, NotPending, Expired, StaleContent, FourEyes, NotApprover, ReasonRequired.
+    """
+    arguments = {
+        "approval_id": approval_id,
+        "decision": decision.value,
+        "reason": reason,
+        "content_hash": content_hash,
+    }
+    return DecisionReceipt.model_validate(call(user, "decide_approval", arguments))

@@ -1,0 +1,122 @@
+"""What Supabase knows about runs: executions, actions that were begun, escalations, work still owed."""
+
+from __future__ import annotations
+
+from supabase import Client
+
+from dashboard.domain.action import ActionRun
+from dashboard.domain.execution import Escalation, ExecutionRecord
+from dashboard.domain.shape import Instant, Json, Shape
+from dashboard.store.connection import first, rows
+
+
+class Owed(Shape):
+    """A row of `outbox`: work the worker owes Kestra; settled when `status` is not `owed`."""
+
+    id: str
+    incident_id: str | None = None
+    kind: str
+    status: str
+    payload: Json
+    detail: Json
+    attempts: int = 0
+    last_error: str | None = None
+    stuck_since: Instant | None = None
+    created_at: Instant
+    settled_at: Instant | None = None
+
+    @property
+    def is_owed(self) -> bool:
+        return self.status == "owed"
+
+
+def list_executions(user: Client, incident_id: str) -> tuple[ExecutionRecord, ...]:
+    """The executions that handled an incident, newest first; those refused it are left out."""
+    query = (
+        user.table("executions")
+        .select("*")
+        .eq("incident_id", incident_id)
+        .eq("owns", True)
+        .order("started_at", desc=True)
+        .limit(50)
+    )
+    return tuple(ExecutionRecord.model_validate(row) for row in rows(query))
+
+
+def list_running(user: Client) -> tuple[ExecutionRecord, ...]:
+    """Executions that own an incident and have not ended, oldest first."""
+    query = (
+        user.table("executions")
+        .select("*")
+        .eq("owns", True)
+        .is_("ended_at", "null")
+        .order("started_at")
+        .limit(50)
+    )
+    return tuple(ExecutionRecord.model_validate(row) for row in rows(query))
+
+
+def list_finished(user: Client, limit: int = 8) -> tuple[ExecutionRecord, ...]:
+    """The executions that ended last, newest first."""
+    query = (
+        user.table("executions")
+        .select("*")
+        .eq("owns", True)
+        .not_.is_("ended_at", "null")
+        .order("ended_at", desc=True)
+        .limit(limit)
+    )
+    return tuple(ExecutionRecord.model_validate(row) for row in rows(query))
+
+
+def list_action_runs(user: Client, incident_id: str) -> tuple[ActionRun, ...]:
+    """Every effect that was begun for an incident, oldest first."""
+    query = user.table("action_runs").select("*").eq("incident_id", incident_id).order("begun_at")
+    return tuple(ActionRun.model_validate(row) for row in rows(query))
+
+
+def list_escalations(user: Client, incident_id: str) -> tuple[Escalation, ...]:
+    """The escalations of an incident, oldest first."""
+    query = user.table("escalations").select("*").eq("incident_id", incident_id).order("created_at")
+    return tuple(Escalation.model_validate(row) for row in rows(query))
+
+
+def find_start(user: Client, incident_id: str) -> Owed | None:
+    """The latest start of a run that was asked for."""
+    query = (
+        user.table("outbox")
+        .select("*")
+        .eq("incident_id", incident_id)
+        .eq("kind", "start_run")
+        .order("created_at", desc=True)
+        .limit(1)
+    )
+    row = first(query)
+    return Owed.model_validate(row) if row else None
+
+
+def list_starting(user: Client) -> tuple[Owed, ...]:
+    """Starts that no execution has claimed yet, oldest first."""
+    query = (
+        user.table("outbox")
+        .select("*")
+        .eq("kind", "start_run")
+        .eq("status", "owed")
+        .order("created_at")
+        .limit(50)
+    )
+    return tuple(Owed.model_validate(row) for row in rows(query))
+
+
+def find_delivery(user: Client, incident_id: str, approval_id: str) -> Owed | None:
+    """The delivery of a decision to Kestra."""
+    query = (
+        user.table("outbox")
+        .select("*")
+        .eq("incident_id", incident_id)
+        .eq("kind", "deliver_decision")
+        .order("created_at", desc=True)
+        .limit(20)
+    )
+    owed = (Owed.model_validate(row) for row in rows(query))
+    return next((row for row in owed if row.payload.get("approval_id") == approval_id), None)

@@ -1,0 +1,90 @@
+"""Incidents: handing one in, reading them, and what happened to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from supabase import Client
+
+from dashboard.domain.incident import Incident, IncidentEvent, IncidentPayload, SubmitReceipt
+from dashboard.errors import NotFound
+from dashboard.store.connection import call, first, rows
+from dashboard.store.refusals import translated
+
+PAGE_SIZE = 50
+
+# Lists leave out what may be megabytes.
+_LIST_COLUMNS = (
+    "id,organization_id,external_id,source,service,severity,status,needs_human,needs_human_reason,"
+    "title,occurrences,submitted_by,submitted_by_name,version,created_at,updated_at,resolved_at,closed_at"
+)
+
+
+class IncidentPage(NamedTuple):
+    """One page of a list, and how many there are in all."""
+
+    incidents: tuple[Incident, ...]
+    total: int
+
+
+def submit_incident(user: Client, payload: IncidentPayload) -> SubmitReceipt:
+    """Hand an incident in, or join an open one. Raises InvalidInput, NotAllowed."""
+    return SubmitReceipt.model_validate(call(user, "submit_incident", {"payload": payload.to_json()}))
+
+
+def get_incident(user: Client, incident_id: str) -> Incident:
+    """One incident with all it has. Raises NotFound."""
+    row = first(user.table("incidents").select("*").eq("id", incident_id).limit(1))
+    if row is None:
+        raise NotFound(
+            "There is no such incident, or it belongs to another organization.",
+            to_do="Look for it in the list of incidents.",
+        )
+    return Incident.model_validate(row)
+
+
+def find_incidents(user: Client, incident_ids: Sequence[str]) -> dict[str, Incident]:
+    """Incidents by id, without logs, metrics and context; ids that are not there are left out."""
+    found: dict[str, Incident] = {}
+    wanted = sorted(set(incident_ids))
+    for start in range(0, len(wanted), 100):  # the ids travel in the address
+        some = wanted[start : start + 100]
+        query = user.table("incidents").select(_LIST_COLUMNS).in_("id", some)
+        found |= {row["id"]: Incident.model_validate(row) for row in rows(query)}
+    return found
+
+
+def list_incidents(
+    user: Client,
+    *,
+    search: str = "",
+    statuses: Sequence[str] = (),
+    severities: Sequence[str] = (),
+    page: int = 1,
+) -> IncidentPage:
+    """A page of incidents, newest first; `search` looks in title, service and id."""
+    query = user.table("incidents").select(_LIST_COLUMNS, count="exact")  # type: ignore[arg-type]
+    if statuses:
+        query = query.in_("status", statuses)
+    if severities:
+        query = query.in_("severity", severities)
+    if pattern := _pattern(search):
+        query = query.or_(f"title.ilike.{pattern},service.ilike.{pattern},external_id.ilike.{pattern}")
+    begin = (max(1, page) - 1) * PAGE_SIZE
+    with translated():
+        answer = query.order("created_at", desc=True).range(begin, begin + PAGE_SIZE - 1).execute()
+    incidents = tuple(Incident.model_validate(row) for row in answer.data)
+    return IncidentPage(incidents, answer.count or 0)
+
+
+def list_events(user: Client, incident_id: str) -> tuple[IncidentEvent, ...]:
+    """What happened to an incident, oldest first."""
+    query = user.table("incident_events").select("*").eq("incident_id", incident_id).order("at").limit(500)
+    return tuple(IncidentEvent.model_validate(row) for row in rows(query))
+
+
+def _pattern(search: str) -> str:
+    """A search text as a quoted `ilike` value of an `or`; quotes and backslashes count as blanks."""
+    words = search.replace('"', " ").replace("\\", " ").split()
+    return f'"%{" ".join(words)}%"' if words else ""

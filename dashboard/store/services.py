@@ -1,0 +1,30 @@
+"""Services: what incidents happen to, and the rules that go with each."""
+
+from __future__ import annotations
+
+from supabase import Client
+
+from dashboard.domain.shape import Shape, Texts
+from dashboard.store.connection import rows
+
+
+class Service(Shape):
+    """A row of `services`."""
+
+    id: str
+    name: str
+    owner: str
+    tier: int = 2
+    description: str = ""
+    runbook_url: str | None = None
+    auto_remediate: bool = False
+    approval_role: str = "approver"
+    approver_ids: Texts = ()
+    approvals_required: int = 1
+    minutes_to_decide: int = 60
+
+
+def list_services(user: Client) -> tuple[Service, ...]:
+    """The services of the organization by name."""
+    query = user.table("services").select("*").order("name")
+    return tuple(Service.model_validate(row) for row in rows(query))
