@@ -1,0 +1,1 @@
+"""The demo service: a few named services that degrade with time and get well by a restart."""

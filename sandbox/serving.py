@@ -1,0 +1,33 @@
+"""How a small HTTP part of the sandbox listens, reports and stops."""
+
+import socket
+import sys
+from typing import NoReturn
+
+import uvicorn
+from starlette.types import ASGIApp
+
+
+def refuse_to_start(sentence: str) -> NoReturn:
+    """Ends the program with exit code 1 and one sentence on stderr."""
+    sys.stderr.write(sentence + "\n")
+    raise SystemExit(1)
+
+
+def serve(app: ASGIApp, *, port: int, part: str) -> None:
+    """Serves `app` on 127.0.0.1 until SIGTERM or SIGINT; returns within about a second of the signal.
+
+    The socket is bound here, not by uvicorn, so that a taken port is one sentence and not a traceback.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError as error:
+        refuse_to_start(
+            f"The {part} cannot listen on 127.0.0.1:{port}: {error.strerror}. Choose another --port."
+        )
+    sys.stdout.write(f"{part} on http://127.0.0.1:{listener.getsockname()[1]}\n")
+    sys.stdout.flush()
+    config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+    uvicorn.Server(config).run(sockets=[listener])
