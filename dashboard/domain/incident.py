@@ -36,16 +36,18 @@ class IncidentStatus(StrEnum):
         return self not in (IncidentStatus.RESOLVED, IncidentStatus.CLOSED)
 
 
-_Short = StringConstraints(strip_whitespace=True, min_length=1, max_length=200)
+def _line(longest: int) -> StringConstraints:
+    """A text of one line or a few words; the limits are those of the database."""
+    return StringConstraints(strip_whitespace=True, min_length=1, max_length=longest)
 
 
 class IncidentPayload(Shape):
     """What `submit_incident` takes. Times, people and organization are the database's business."""
 
-    id: Annotated[str, _Short] | None = None
-    service: Annotated[str, _Short]
+    id: Annotated[str, _line(100)] | None = None
+    service: Annotated[str, _line(200)]
     severity: Severity
-    title: Annotated[str, _Short]
+    title: Annotated[str, _line(300)]
     description: Annotated[str, StringConstraints(max_length=20_000)] | None = None
     logs: Annotated[tuple[str, ...], Field(max_length=MAX_LOG_LINES)] = ()
     metrics: Json = Field(default_factory=dict)

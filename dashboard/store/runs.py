@@ -1,0 +1,54 @@
+"""Executions as Supabase knows them. For the worker, with the service role."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from supabase import Client
+
+from dashboard.domain.execution import Execution, ExecutionRecord
+from dashboard.store.connection import call, first, rows
+
+
+def list_unfinished(client: Client, *, limit: int = 100) -> tuple[ExecutionRecord, ...]:
+    """Executions whose end nobody has reported, those looked at longest ago first."""
+    query = (
+        client.table("executions").select("*").is_("ended_at", "null").order("seen_at", nullsfirst=True)
+    ).limit(limit)
+    return tuple(ExecutionRecord.model_validate(row) for row in rows(query))
+
+
+def find_record(client: Client, kestra_execution_id: str) -> ExecutionRecord | None:
+    """What an execution has reported about itself, or None if it never did."""
+    query = client.table("executions").select("*").eq("kestra_execution_id", kestra_execution_id).limit(1)
+    row = first(query)
+    return None if row is None else ExecutionRecord.model_validate(row)
+
+
+def note(client: Client, execution: Execution, *, kestra_instance: str | None) -> None:
+    """Store what was seen at Kestra; the database lets only newer observations win."""
+    call(
+        client,
+        "note_execution",
+        {
+            "kestra_execution_id": execution.id,
+            "kestra_instance": kestra_instance,
+            "state": execution.state,
+            "step": execution.current_task_id,
+            "seen": len(execution.history),
+        },
+    )
+
+
+def finish(client: Client, execution: Execution, errors: Sequence[str]) -> None:
+    """Report an end that the flow itself could not report; idempotent."""
+    call(
+        client,
+        "finish_run",
+        {
+            "kestra_execution_id": execution.id,
+            "state": execution.state,
+            "detail": {"errors": list(errors)} if errors else None,
+            "seen": len(execution.history),
+        },
+    )

@@ -1,0 +1,1 @@
+"""What runs without a browser: starting runs, delivering decisions, letting approvals expire."""

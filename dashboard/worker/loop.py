@@ -1,0 +1,247 @@
+"""The worker's loop: take what is owed, pay it, let approvals expire, reconcile.
+
+Any number of workers may run, in any number of processes: leases in the outbox keep them apart.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+import httpx
+from supabase import Client
+
+from dashboard.domain.clock import Clock, utc_now
+from dashboard.errors import ConfigurationError, IncidentScribeError, LostLease
+from dashboard.kestra_api.client import KestraApi
+from dashboard.settings import WorkerSettings
+from dashboard.store import outbox, runs
+from dashboard.store.connection import as_service, new_http_client
+from dashboard.store.outbox import Kind, Leased, Settlement
+from dashboard.worker import bell
+from dashboard.worker.deliver import Deliverer
+from dashboard.worker.reconcile import Reconciler
+from dashboard.worker.start import Starter
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+_RECONCILE_SECONDS = 5.0
+_EXPIRE_SECONDS = 2.0
+# As many rows as threads, so that a row's lease begins when its attempt does. An attempt is at most
+# a few calls of 10 s.
+_THREADS = 4
+_LEASE_SECONDS = 60
+_LONGEST_PAUSE_SECONDS = 5.0
+
+SWITCH = "INCIDENTSCRIBE_WORKER"
+"""Environment: `off` keeps the dashboard's process from running a worker of its own."""
+
+
+class _Every:
+    """True at the first question, and then once in so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._next = float("-inf")
+
+    def is_due(self) -> bool:
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self._seconds
+        return True
+
+
+class _Trouble:
+    """Says once that something does not work, and once that it works again."""
+
+    def __init__(self, subject: str) -> None:
+        self._subject = subject
+        self._last: str | None = None
+
+    def raised(self, error: IncidentScribeError) -> None:
+        if str(error) != self._last:
+            log.warning("trouble with %s: %s", self._subject, error)
+        self._last = str(error)
+
+    def passed(self) -> None:
+        if self._last is not None:
+            log.info("no more trouble with %s", self._subject)
+        self._last = None
+
+
+class Worker:
+    """One worker with clients of its own. `run` blocks until `stop`; `close` frees the clients."""
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        *,
+        name: str | None = None,
+        clock: Clock = utc_now,
+        kestra_transport: httpx.BaseTransport | None = None,
+        supabase_transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.name = name or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self._settings = settings
+        self._clock = clock
+        self._http = new_http_client(supabase_transport)
+        self._kestra = KestraApi(settings, kestra_transport)
+        self._starter = Starter(
+            self._kestra,
+            settings.webhook_key.get_secret_value(),
+            lambda incident_id: outbox.get_incident(self._client(), incident_id),
+            lambda execution_id: runs.find_record(self._client(), execution_id),
+        )
+        self._deliverer = Deliverer(self._kestra, self._instance_uuid)
+        self._reconciler = Reconciler(self._kestra, self._instance_uuid)
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="worker")
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._expiry = _Every(_EXPIRE_SECONDS)
+        self._reconciliation = _Every(_RECONCILE_SECONDS)
+        self._supabase_trouble = _Trouble("the outbox")
+        self._reconcile_trouble = _Trouble("reconciling")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Running
+
+    def start(self) -> None:
+        """Run in a thread of its own."""
+        self._thread = threading.Thread(target=self.run, name="worker", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look for work now."""
+        bell.ring()
+
+    def stop(self, timeout_seconds: float = 15.0) -> None:
+        """Finish the attempts that have begun, then end; whatever is left stays in the outbox."""
+        self._stopping.set()
+        bell.ring()
+        if self._thread is not None:
+            self._thread.join(timeout_seconds)
+        self.close()
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._kestra.close()
+        self._http.close()
+
+    def run(self) -> None:
+        """Work until `stop`. No failure ends it: what is owed stays owed."""
+        log.info("worker=%s started", self.name)
+        pause = POLL_SECONDS
+        while not self._stopping.is_set():
+            try:
+                was_busy = self.tick()
+            except IncidentScribeError as error:
+                self._supabase_trouble.raised(error)
+                pause = min(max(pause, POLL_SECONDS) * 2, _LONGEST_PAUSE_SECONDS)
+            except Exception:
+                log.exception("worker=%s met something unexpected and goes on", self.name)
+                pause = _LONGEST_PAUSE_SECONDS
+            else:
+                self._supabase_trouble.passed()
+                pause = 0.0 if was_busy else POLL_SECONDS
+            if pause:
+                bell.wait(pause)
+        log.info("worker=%s stopped", self.name)
+
+    def tick(self) -> bool:
+        """One round; True when there was work, so that the next round need not wait."""
+        client = self._client()
+        if self._expiry.is_due():
+            expired = outbox.expire_approvals(client)
+            if expired:
+                log.info("approvals expired=%d", expired)
+        leased = outbox.take(client, self.name, list(Kind), limit=_THREADS, lease_seconds=_LEASE_SECONDS)
+        list(self._pool.map(self._pay, leased))
+        if self._reconciliation.is_due():
+            self._reconcile(client)
+        return bool(leased)
+
+    def _reconcile(self, client: Client) -> None:
+        # Kestra may be away for long; that must not keep the loop from expiring approvals.
+        try:
+            self._reconciler.run_once(client, self._clock())
+        except IncidentScribeError as error:
+            self._reconcile_trouble.raised(error)
+        else:
+            self._reconcile_trouble.passed()
+
+    def _pay(self, row: Leased) -> None:
+        """Attempt one row and settle it."""
+        began = time.monotonic()
+        try:
+            settlement = self._attempt(row)
+        except IncidentScribeError as error:
+            settlement = Settlement.retry(str(error))
+        except Exception as error:
+            # A row that cannot be understood must not keep the others from being paid.
+            log.exception("outbox=%s failed unexpectedly", row.id)
+            settlement = Settlement.retry(f"The worker failed unexpectedly ({type(error).__name__}).")
+        try:
+            outbox.settle(self._client(), row, settlement)
+        except LostLease:
+            log.info("outbox=%s lease lost, another worker has it", row.id)
+        except IncidentScribeError as error:
+            # The lease runs out and the row comes back.
+            log.warning("outbox=%s not settled: %s", row.id, error)
+        log.info(
+            "outbox=%s kind=%s incident=%s outcome=%s attempts=%d seconds=%.2f %s",
+            row.id,
+            row.kind.value,
+            row.incident_id,
+            settlement.outcome.value,
+            row.attempts,
+            time.monotonic() - began,
+            settlement.detail.get("error", ""),
+        )
+
+    def _attempt(self, row: Leased) -> Settlement:
+        match row.kind:
+            case Kind.START_RUN:
+                return self._starter.attempt(row, self._clock())
+            case Kind.DELIVER_DECISION:
+                return self._deliverer.attempt(row, self._clock())
+
+    def _client(self) -> Client:
+        """A client of this moment: it costs 0.05 ms and is not safe to share between threads."""
+        return as_service(self._settings, self._http)
+
+    def _instance_uuid(self) -> str | None:
+        return self._kestra.get_instance().uuid
+
+
+def start_in_thread(settings: WorkerSettings | None = None) -> Worker | None:
+    """A running worker for the dashboard's process.
+
+    None when there is to be none: no service key is set, or INCIDENTSCRIBE_WORKER is `off`.
+    """
+    if settings is None:
+        if os.environ.get(SWITCH, "").strip().lower() == "off":
+            return None
+        try:
+            settings = WorkerSettings.load()
+        except ConfigurationError as error:
+            log.info("no worker in this process: %s", error)
+            return None
+    worker = Worker(settings)
+    worker.start()
+    return worker
