@@ -1,0 +1,31 @@
+# The commands of this project. `make demo` and `make test` set up all they need inside this folder.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
+
+demo: .venv/sandbox ## Start everything on this machine and open the desk
+	$(BIN)/python -m sandbox $(ARGS)
+
+test: .venv/dev ## Run all tests
+	$(BIN)/pytest $(ARGS)
+
+smoke: .venv/dev ## Drive the whole story through public interfaces, in a sandbox of its own
+	$(BIN)/python -m tests.smoke
+
+lint: .venv/dev ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# A stamp per set of dependencies: installed once, and again when its lock changes.
+.venv/%: requirements/%.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with: make PYTHON=python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --disable-pip-version-check --require-hashes -r requirements/$*.txt
+	$(BIN)/pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: help demo test smoke lint

@@ -1,0 +1,1 @@
+"""Starts the parts of the sandbox in order, keeps them running, and stops them."""
