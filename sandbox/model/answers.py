@@ -178,41 +178,44 @@ def _owner(briefing: Briefing) -> str:
     return owner if isinstance(owner, str) and len(owner) <= 60 else "unknown"
 
 
-_DECISIONS = (
-    ("approved", "was approved"),
-    ("rejected", "was rejected"),
-    ("expired", "expired"),
-    ("cancelled", "was cancelled"),
-)
-_ACTIONS = (
-    ("unknown", "was begun; whether it happened is not known"),
-    ("failed", "failed"),
-    ("not verified", "was carried out, its check did not succeed"),
-    ("verified", "was carried out and verified"),
-    ("acted", "was carried out"),
-)
+# What the database writes about a run, by the words it uses; the first that is found counts.
+_SAID = {
+    "decision": (
+        ("approver approved", "An approver approved the proposal."),
+        ("approver rejected", "An approver rejected the proposal."),
+        ("(expired)", "Nobody decided on the proposal before its deadline."),
+        ("", "The proposal was not decided."),
+    ),
+    "action": (
+        ("may or may not", "A remediation action was begun; whether it happened is not known."),
+        ("did not happen", "A remediation action failed."),
+        ("effect was seen", "A remediation action was carried out and its effect was seen."),
+        ("carried out", "A remediation action was carried out; its effect was not seen."),
+        ("", "A remediation action was begun."),
+    ),
+    "event": (
+        ("incident was reported", "The incident was reported."),
+        ("flow proposed", "The flow proposed a remediation."),
+        ("incident was escalated", "The incident was escalated to people."),
+        ("", "The record of the incident changed."),
+    ),
+    "history": (("", "An earlier incident of this service was resolved."),),
+}
+_OBSERVED = {
+    "cluster": "Similar log lines were counted",
+    "metric": "A metric was reported",
+    "alert": "An alert was reported",
+    "log": "A log line was written",
+}
 
 
 def _told(item: Item) -> str:
     """What the timeline says of an item: fixed words chosen by its kind, none of the item's own."""
-    text = item.text.lower()
-    if item.kind == "decision":
-        word = next((said for seen, said in _DECISIONS if seen in text), "was asked for or decided")
-        return f"The proposed remediation {word}."
-    if item.kind == "action":
-        word = next((said for seen, said in _ACTIONS if seen in text), "was recorded")
-        return f"A remediation action {word}."
-    if item.kind == "history":
-        return "An earlier incident of this service was resolved."
-    if item.kind == "event":
-        return "The incident's record changed."
+    if item.kind in _SAID:
+        text = item.text.lower()
+        return next(said for seen, said in _SAID[item.kind] if seen in text)
     cause = cause_of(item)
-    sign = f": {cause.sign}" if cause else ""
-    return {
-        "cluster": f"Similar log lines were counted{sign}.",
-        "metric": f"A metric was reported{sign}.",
-        "alert": f"An alert was reported{sign}.",
-    }.get(item.kind, f"A log line was written{sign}.")
+    return _OBSERVED.get(item.kind, "Something was recorded") + (f": {cause.sign}." if cause else ".")
 
 
 def _filler(schema: Json) -> Any:
