@@ -1,0 +1,1 @@
+"""The HTTP front of the sandbox's Supabase: the used part of PostgREST over an ordinary Postgres."""
