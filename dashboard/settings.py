@@ -7,7 +7,7 @@ has no field for the service key.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -100,6 +100,8 @@ class WorkerSettings(KestraSettings):
 
     supabase_url: Url = "http://127.0.0.1:54321"
     supabase_service_role_key: SecretStr
+    # Whether the desk's process runs a worker of its own.
+    in_desk: Literal["on", "off"] = Field(default="on", validation_alias="INCIDENTSCRIBE_WORKER")
 
 
 class DeploySettings(WorkerSettings):
@@ -110,3 +112,18 @@ class DeploySettings(WorkerSettings):
     gemini_api_key: SecretStr
     gemini_base_url: Url | None = None
     gemini_model: str | None = None
+
+
+class SeedSettings(WorkerSettings):
+    """What `seed` needs for the demo's organization."""
+
+    demo_password: SecretStr = Field(validation_alias="INCIDENTSCRIBE_DEMO_PASSWORD")
+    demo_service_url: Url = Field(
+        default="http://127.0.0.1:8091", validation_alias="INCIDENTSCRIBE_DEMO_SERVICE_URL"
+    )
+
+
+class MigrateSettings(Settings):
+    """What `migrate` needs: a Postgres address of the migrations' owner."""
+
+    database_url: SecretStr = Field(validation_alias="INCIDENTSCRIBE_DATABASE_URL")

@@ -1,11 +1,11 @@
 """Delivering a decision: Kestra's pause is ended, and seen to have ended.
 
-What was decided never travels with the resume; the flow asks Supabase.
+What was decided never travels with the resume, only its id, for the record; the flow asks Supabase.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -22,7 +22,7 @@ _PATIENCE = timedelta(minutes=1)
 class DeliverApi(Protocol):
     def get_execution(self, execution_id: str) -> Execution: ...
 
-    def resume(self, execution_id: str) -> None: ...
+    def resume(self, execution_id: str, inputs: Mapping[str, str]) -> None: ...
 
 
 class Deliverer:
@@ -48,7 +48,7 @@ class Deliverer:
         if not _is_waiting(execution):
             return _settle_unpaused(owed, execution, now)
         try:
-            self._kestra.resume(execution_id)
+            self._kestra.resume(execution_id, {"decision_id": str(owed.payload["approval_id"])})
         except Conflict:
             # Somebody else resumed it, or the pause was only just being entered: look again.
             return Settlement.waiting(_LOOK_SECONDS)

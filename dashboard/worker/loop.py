@@ -41,9 +41,6 @@ _THREADS = 4
 _LEASE_SECONDS = 60
 _LONGEST_PAUSE_SECONDS = 5.0
 
-SWITCH = "INCIDENTSCRIBE_WORKER"
-"""Environment: `off` keeps the dashboard's process from running a worker of its own."""
-
 
 class _Every:
     """True at the first question, and then once in so many seconds."""
@@ -234,14 +231,13 @@ def start_in_thread(settings: WorkerSettings | None = None) -> Worker | None:
 
     None when there is to be none: no service key is set, or INCIDENTSCRIBE_WORKER is `off`.
     """
-    if settings is None:
-        if os.environ.get(SWITCH, "").strip().lower() == "off":
-            return None
-        try:
-            settings = WorkerSettings.load()
-        except ConfigurationError as error:
-            log.info("no worker in this process: %s", error)
-            return None
+    try:
+        settings = settings or WorkerSettings.load()
+    except ConfigurationError as error:
+        log.warning("no worker in this process: %s", error)
+        return None
+    if settings.in_desk == "off":
+        return None
     worker = Worker(settings)
     worker.start()
     return worker

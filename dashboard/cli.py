@@ -1,0 +1,137 @@
+"""The command line: `incidentscribe deploy | migrate | seed | serve | worker`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from dashboard.errors import IncidentScribeError
+
+app = typer.Typer(
+    help="The on-call desk for incidents that AI agents handle inside a Kestra flow.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+# Imports stand inside the commands: each needs a few of the libraries, and help needs none.
+
+
+@app.command()
+def deploy(
+    kv: Annotated[
+        list[str] | None,
+        typer.Option(help="A further value for the flow, as NAME=env:VARIABLE; may be repeated."),
+    ] = None,
+) -> None:
+    """Create or update the flow in Kestra, and the values it reads."""
+    from dashboard import deploy as deployment
+    from dashboard.kestra_api.client import KestraApi
+    from dashboard.resources import flow_file
+    from dashboard.settings import DeploySettings
+
+    settings = DeploySettings.load()
+    values = deployment.kv_from_settings(settings) | deployment.kv_from_environment(kv or [], os.environ)
+    with KestraApi(settings) as api:
+        deployment.deploy(api, flow_file().read_text(encoding="utf-8"), values, typer.echo)
+
+
+@app.command()
+def migrate() -> None:
+    """Apply the migrations that the database does not have yet."""
+    from dashboard.migrate import migrate as apply
+    from dashboard.migrate import read_migrations
+    from dashboard.resources import migration_files
+    from dashboard.settings import MigrateSettings
+
+    url = MigrateSettings.load().database_url.get_secret_value()
+    migrations = read_migrations(migration_files())
+    applied = apply(url, migrations, typer.echo)
+    typer.echo(f"{applied} of {len(migrations)} migrations applied, the others were there")
+
+
+@app.command()
+def seed(
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", help="Also where this is not the sandbox. Adds accounts with one password!"),
+    ] = False,
+) -> None:
+    """Fill the sandbox with the demo: organization, accounts, services, catalogue, past incidents."""
+    from dashboard.seed.run import seed as fill
+    from dashboard.settings import SeedSettings
+
+    fill(SeedSettings.load(), typer.echo, beyond_sandbox=yes)
+
+
+@app.command()
+def serve(
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Leave starts and deliveries to other processes.")
+    ] = False,
+) -> None:
+    """Run the desk, with a worker inside where the service key is set."""
+    import uvicorn
+
+    from dashboard.settings import WebSettings
+
+    settings = WebSettings.load()
+    if no_worker:
+        os.environ["INCIDENTSCRIBE_WORKER"] = "off"
+    log_to_stderr()
+    # One process: followers and the worker are shared by all sessions of it.
+    uvicorn.run(
+        "dashboard.web.asgi:create_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+@app.command()
+def worker() -> None:
+    """Run a worker by itself; any number may run beside each other and beside desks."""
+    from dashboard.settings import WorkerSettings
+    from dashboard.worker.loop import Worker
+
+    settings = WorkerSettings.load()
+    log_to_stderr()
+    # Blocked before the first thread begins, so that only this one hears them.
+    signals = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    running = Worker(settings)
+    running.start()
+    signal.sigwait(signals)
+    running.stop()
+
+
+def log_to_stderr() -> None:
+    """Structured lines in UTC. httpx stays quiet: it would write addresses, and with them the webhook key."""
+    formatter = logging.Formatter(
+        "%(asctime)s.%(msecs)03dZ level=%(levelname)s logger=%(name)s %(message)s", "%Y-%m-%dT%H:%M:%S"
+    )
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    for noisy in ("httpx", "httpcore", "hpack"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def main() -> None:
+    """The entry point: an error of our tree is one line on stderr and exit code 1."""
+    try:
+        app()
+    except IncidentScribeError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)

@@ -1,0 +1,106 @@
+"""The demo's people, services and what may be done to them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+ORGANIZATION = {
+    "name": "Demo",
+    "slug": "demo",
+    # LOW incidents that come by the guide's webhook may act: the demo shows it.
+    "auto_remediate_direct_webhooks": True,
+}
+
+
+class Account(NamedTuple):
+    email: str
+    role: str
+    name: str
+
+
+ACCOUNTS = (
+    Account("vera@demo.example", "viewer", "Vera Viewer"),
+    Account("rita@demo.example", "responder", "Rita Responder"),
+    Account("ana@demo.example", "approver", "Ana Approver"),
+    Account("ada@demo.example", "admin", "Ada Admin"),
+)
+
+SERVICES: tuple[dict[str, Any], ...] = (
+    {
+        "name": "payment-api",
+        "owner": "payments",
+        "tier": 1,
+        "description": "Takes card payments and refunds for every shop.",
+        "minutes_to_decide": 30,
+    },
+    {
+        "name": "checkout-web",
+        "owner": "storefront",
+        "tier": 1,
+        "description": "The pages between basket and order confirmation.",
+        "minutes_to_decide": 30,
+    },
+    {
+        "name": "search-api",
+        "owner": "search",
+        "tier": 2,
+        "description": "Product search with suggestions and filters.",
+        "minutes_to_decide": 60,
+    },
+    {
+        "name": "report-worker",
+        "owner": "data",
+        "tier": 3,
+        "description": "Writes the nightly sales reports.",
+        "auto_remediate": True,
+        "minutes_to_decide": 240,
+    },
+)
+
+
+def restart_action(service: str, demo_service_url: str) -> dict[str, Any]:
+    """The catalogue's restart of one service, as a row of `actions`."""
+    return {
+        "key": "restart_service",
+        "title": f"Restart {service}",
+        "description": (
+            "Replaces the running instances one after the other by fresh ones and sets how many there are."
+            " Helps when instances hang, leak memory or hold dead connections; does not help when the cause"
+            " is in the database, in a dependency or in a release."
+        ),
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "instances": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": 6,
+                    "default": 2,
+                    "description": "How many instances run afterwards.",
+                }
+            },
+            "required": ["instances"],
+        },
+        "request": {
+            "method": "POST",
+            "url": f"{demo_service_url}/services/{service}/restart",
+            "headers": {
+                "Content-Type": "application/json",
+                "Idempotency-Key": "${idempotency_key}",
+                "Authorization": "Bearer ${ACTION_DEMO_TOKEN}",
+            },
+            "body": {"instances": "${instances}"},
+        },
+        "verify": {
+            "method": "GET",
+            "url": f"{demo_service_url}/services/{service}",
+            "headers": {},
+            "expect": {"status": 200, "json": {"healthy": True, "instances": "${instances}"}},
+            "within_seconds": 30,
+        },
+        "risk": "low",
+        "expected_effect": f"{service} answers with fresh instances; its error rate falls within a minute.",
+        "rollback": (
+            "A restart cannot be undone; restart again with the former number of instances to go back to it."
+        ),
+    }
