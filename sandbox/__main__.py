@@ -29,7 +29,8 @@ def _fail(sentence: object) -> None:
 
 def _claim(folder: Path) -> IO[str]:
     """The folder for this process alone; the lock ends with the process, however it ends."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Root's Postgres runs as another user, who has to pass through.
+    folder.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
     lock = (folder / "lock").open("a")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

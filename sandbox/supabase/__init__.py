@@ -1,1 +1,1 @@
-"""A Supabase of one machine: real Postgres, and a gateway for the part of PostgREST and Auth that is used here."""
+"""A Supabase of one machine: real Postgres, and a gateway for what is used here of PostgREST and Auth."""

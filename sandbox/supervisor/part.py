@@ -1,6 +1,5 @@
 """One process of the sandbox: start, ready, stop."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -9,18 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-# A supervisor that is killed takes its parts along (prctl(2): PR_SET_PDEATHSIG).
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_PR_SET_PDEATHSIG = 1
+from sandbox.processes import die_with_parent
+
 _POLL_SECONDS = 0.05
 
 
 class PartFailed(Exception):
     """A part or a command ended where it should not, or did not get ready in time."""
-
-
-def _die_with_the_supervisor() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -43,7 +37,7 @@ class Program:
                 stdout=descriptor,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_the_supervisor,
+                preexec_fn=die_with_parent(),
             )
         finally:
             os.close(descriptor)
