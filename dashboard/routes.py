@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
+
+# In a checkout the pages lie beside this package, in an installed one within it; never in `dashboard/pages`,
+# where Streamlit would run them without the entry script and its guard.
+_PAGES = "../pages" if (Path(__file__).parents[1] / "pages" / "overview.py").is_file() else "_shipped/pages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +40,21 @@ class Route:
 
 OVERVIEW = Route(
     "/",
-    "../pages/overview.py",
+    f"{_PAGES}/overview.py",
     "Overview",
     ":material/space_dashboard:",
     "What needs you, what is running now, and what finished last.",
 )
 SUBMIT = Route(
     "/submit",
-    "../pages/submit.py",
+    f"{_PAGES}/submit.py",
     "Submit incident",
     ":material/add_alert:",
     "Report an incident by form, JSON or sample; the flow starts at once.",
 )
 INCIDENTS = Route(
     "/incidents",
-    "../pages/incidents.py",
+    f"{_PAGES}/incidents.py",
     "Incidents",
     ":material/crisis_alert:",
     "All incidents of your organization, newest first, with search and filters.",
@@ -57,7 +62,7 @@ INCIDENTS = Route(
 )
 INCIDENT = Route(
     "/incident",
-    "../pages/incident.py",
+    f"{_PAGES}/incident.py",
     "Incident",
     ":material/crisis_alert:",
     "One incident: what the flow is doing, what it found, what was decided.",
@@ -65,14 +70,14 @@ INCIDENT = Route(
 )
 APPROVALS = Route(
     "/approvals",
-    "../pages/approvals.py",
+    f"{_PAGES}/approvals.py",
     "Approvals",
     ":material/how_to_reg:",
     "Proposals that wait for a decision, and those decided or expired.",
 )
 APPROVAL = Route(
     "/approval",
-    "../pages/approval.py",
+    f"{_PAGES}/approval.py",
     "Approval",
     ":material/how_to_reg:",
     "One proposal: what would happen, why, how to undo it, and the decision.",
@@ -80,14 +85,14 @@ APPROVAL = Route(
 )
 POSTMORTEMS = Route(
     "/postmortems",
-    "../pages/postmortems.py",
+    f"{_PAGES}/postmortems.py",
     "Postmortems",
     ":material/menu_book:",
     "What was written about finished incidents, newest first.",
 )
 POSTMORTEM = Route(
     "/postmortem",
-    "../pages/postmortem.py",
+    f"{_PAGES}/postmortem.py",
     "Postmortem",
     ":material/menu_book:",
     "The document about one incident, with the evidence of every sentence.",

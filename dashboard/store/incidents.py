@@ -78,6 +78,19 @@ def list_incidents(
     return IncidentPage(incidents, answer.count or 0)
 
 
+def list_needing_people(user: Client, limit: int = 10) -> tuple[Incident, ...]:
+    """Open incidents that say a person has to look, newest first."""
+    query = (
+        user.table("incidents")
+        .select(_LIST_COLUMNS)
+        .eq("needs_human", True)
+        .in_("status", ["open", "investigating", "awaiting_approval"])
+        .order("updated_at", desc=True)
+        .limit(limit)
+    )
+    return tuple(Incident.model_validate(row) for row in rows(query))
+
+
 def list_events(user: Client, incident_id: str) -> tuple[IncidentEvent, ...]:
     """What happened to an incident, oldest first."""
     query = user.table("incident_events").select("*").eq("incident_id", incident_id).order("at").limit(500)

@@ -1,0 +1,38 @@
+"""Streamlit's entry script: sign-in gate, frame, and the page that was asked for."""
+
+import streamlit as st
+
+from dashboard import routes
+from dashboard.store import approvals
+from dashboard.ui import session
+from dashboard.ui.frame import render_frame
+
+st.set_page_config(page_title="IncidentScribe", page_icon=":material/crisis_alert:", layout="wide")
+
+pages = [
+    st.Page(
+        route.file,
+        title=route.title,
+        icon=route.icon,
+        url_path=None if route is routes.OVERVIEW else route.url_path,
+        default=route is routes.OVERVIEW,
+        help=route.help,
+        visibility="visible" if route in routes.MENU else "hidden",
+    )
+    for route in routes.ROUTES
+]
+# The menu is drawn by the frame, where a number can stand beside a line.
+page = st.navigation(pages, position="hidden")
+
+
+def count_waiting() -> int:
+    """How many approvals the signed-in person may decide now."""
+    person = session.require()
+    return sum(approval.may_decide for approval in approvals.list_waiting(person.client))
+
+
+user = session.require()
+path = f"/{page.url_path}"
+query = "&".join(f"{key}={value}" for key, value in st.query_params.items())
+render_frame(user, routes.safe_next(f"{path}?{query}" if query else path), count_waiting)
+page.run()

@@ -1,0 +1,62 @@
+"""What the model made of the incident, as it comes in."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.domain.analysis import AiAnalysis, ErrorCluster
+from dashboard.ui.chips import confidence_chip
+from dashboard.ui.errors_view import render_empty
+from dashboard.ui.evidence import cited, render_evidence
+from dashboard.ui.text import code, escape
+
+
+def render_analysis(found: AiAnalysis | None) -> None:
+    """Root cause, impact, confidence, clusters; or what is there instead of them."""
+    if found is None or (found.analysis is None and found.problem is None and not found.evidence):
+        render_empty("Nothing yet: evidence is gathered first, then the cause is analysed.")
+        return
+    known = [item.n for item in found.evidence]
+    if found.problem:
+        render_problem(found)
+    if found.analysis:
+        analysis = found.analysis
+        st.markdown(
+            "**Root cause**  \n" + cited(analysis.root_cause.text, analysis.root_cause.evidence, known)
+        )
+        st.markdown("**Impact**  \n" + cited(analysis.impact.text, analysis.impact.evidence, known))
+        reason = f" {escape(analysis.confidence_reason)}" if analysis.confidence_reason else ""
+        st.markdown(f"{confidence_chip(analysis.confidence_level).markdown()}{reason}")
+    render_clusters(found.error_clusters)
+    if found.evidence:
+        with st.expander(f"Evidence ({len(found.evidence)})", icon=":material/fact_check:", key="evidence"):
+            render_evidence(found.evidence)
+    render_model(found)
+
+
+def render_clusters(clusters: tuple[ErrorCluster, ...]) -> None:
+    """Similar errors, counted."""
+    if not clusters:
+        return
+    st.markdown("**Error clusters**")
+    for cluster in clusters:
+        numbers = " ".join(f":blue-badge[{n}]" for n in cluster.evidence)
+        st.markdown(f"- **{cluster.count} times** {code(cluster.label)} {numbers}")
+
+
+def render_problem(found: AiAnalysis) -> None:
+    """What was wrong with the model's answers; what is missing is not made up."""
+    st.warning(escape(found.problem or ""), title="The model's answer is incomplete", icon=":material/rule:")
+
+
+def render_model(found: AiAnalysis) -> None:
+    """Who wrote this, and what was hidden from it."""
+    if not found.model and not found.redactions:
+        return
+    parts = []
+    if found.model:
+        parts.append(f"Written by the model {code(found.model)}; check before you rely on it.")
+    hidden = sum(count for count in found.redactions.values() if isinstance(count, int))
+    if hidden:
+        parts.append(f"{hidden} secrets or personal data were taken out before the model saw anything.")
+    st.caption("  \n".join(parts))

@@ -1,0 +1,63 @@
+"""Sentences with the numbers of their evidence, and the panel that says what the numbers are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import streamlit as st
+
+from dashboard.domain.evidence import Evidence, EvidenceKind, Sentence
+from dashboard.ui.text import code, escape, safe_markdown
+from dashboard.ui.times import absolute
+
+_KINDS = {
+    EvidenceKind.LOG: ("log line", ":material/notes:"),
+    EvidenceKind.CLUSTER: ("similar log lines", ":material/stacks:"),
+    EvidenceKind.METRIC: ("metric", ":material/monitoring:"),
+    EvidenceKind.ALERT: ("report", ":material/notifications:"),
+    EvidenceKind.HISTORY: ("earlier incident", ":material/history:"),
+    EvidenceKind.EVENT: ("event", ":material/event:"),
+    EvidenceKind.DECISION: ("decision", ":material/how_to_reg:"),
+    EvidenceKind.ACTION: ("action", ":material/play_circle:"),
+}
+_SHOWN_AT_ONCE = 12
+
+
+def cited(text: str, numbers: Sequence[int], known: Iterable[int]) -> str:
+    """A statement as Markdown with its numbers; one that rests on nothing says so."""
+    known = set(known)
+    sound = [number for number in numbers if number in known]
+    mark = " ".join(f":blue-badge[{number}]" for number in sound) or ":orange-badge[no evidence]"
+    return f"{safe_markdown(text)} {mark}"
+
+
+def render_sentences(sentences: Sequence[Sentence], known: Iterable[int], *, bullets: bool = False) -> None:
+    """Statements, one a paragraph or a bullet."""
+    numbers = set(known)
+    for sentence in sentences:
+        text = cited(sentence.text, sentence.evidence, numbers)
+        st.markdown("- " + text.replace("\n", "\n  ") if bullets else text)
+
+
+def render_evidence(evidence: Sequence[Evidence], *, numbers: Iterable[int] | None = None) -> None:
+    """The facts by number; with `numbers` only those."""
+    wanted = None if numbers is None else set(numbers)
+    chosen = [item for item in evidence if wanted is None or item.n in wanted]
+    if not chosen:
+        st.caption("No evidence was recorded.")
+        return
+    for item in chosen[:_SHOWN_AT_ONCE]:
+        _render_item(item)
+    if len(chosen) > _SHOWN_AT_ONCE:
+        with st.expander(f"{len(chosen) - _SHOWN_AT_ONCE} more"):
+            for item in chosen[_SHOWN_AT_ONCE:]:
+                _render_item(item)
+
+
+def _render_item(item: Evidence) -> None:
+    word, icon = _KINDS[item.kind]
+    source = ", ".join(
+        part for part in (word, escape(item.source), absolute(item.at) if item.at else "") if part
+    )
+    body = code(item.text) if item.kind in (EvidenceKind.LOG, EvidenceKind.CLUSTER) else escape(item.text)
+    st.markdown(f":blue-badge[{item.n}] {body}  \n:small[:gray[{icon} {source}]]")

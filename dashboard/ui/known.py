@@ -1,0 +1,51 @@
+"""What was read, when, and why it could not be read since: a page never forgets what it has shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Generic, NamedTuple, TypeVar
+
+import streamlit as st
+
+from dashboard.domain.clock import utc_now
+from dashboard.errors import UpstreamUnreachable
+from dashboard.ui.text import escape
+from dashboard.ui.times import render_freshness, with_age
+
+Value = TypeVar("Value")
+
+
+class Known(NamedTuple, Generic[Value]):
+    """A value as of a moment; `error` says why it is not newer."""
+
+    value: Value
+    as_of: datetime
+    error: UpstreamUnreachable | None
+
+
+def read(key: str, fetch: Callable[[], Value]) -> Known[Value]:
+    """Fetch; where that cannot be reached, what this tab has read last. Raises errors of our tree."""
+    place = f"known_{key}"
+    try:
+        known = Known(fetch(), utc_now(), None)
+    except UpstreamUnreachable as error:
+        last: Known[Value] | None = st.session_state.get(place)
+        if last is None:
+            raise
+        return Known(last.value, last.as_of, error)
+    st.session_state[place] = known
+    return known
+
+
+def render_known(known: Known[Value]) -> None:
+    """The line that says how old the block is; a warning where it is older than it should be."""
+    now = utc_now()
+    if known.error:
+        st.warning(
+            f"{escape(known.error.what)} Shown is what was known {with_age(known.as_of, now)}.",
+            title="Supabase does not answer",
+            icon=":material/cloud_off:",
+        )
+    else:
+        render_freshness(known.as_of, now, "polled")

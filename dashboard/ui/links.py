@@ -1,0 +1,30 @@
+"""Links within the desk."""
+
+from __future__ import annotations
+
+import re
+
+import streamlit as st
+
+from dashboard.routes import Route
+from dashboard.ui.text import escape
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def id_in_address() -> str | None:
+    """The `id` of the page's address, or None when it is absent or no id at all."""
+    wanted = st.query_params.get("id", "").strip().lower()
+    return wanted if _UUID.fullmatch(wanted) else None
+
+
+def render_link(route: Route, label: str, *, icon: str | None = None, **query: str) -> None:
+    """A link to a page of the desk; the label is shown letter by letter."""
+    route.link(**query)  # refuses parameters the page does not know
+    st.page_link(route.file, label=escape(label), icon=icon or route.icon, query_params=query or None)
+
+
+def go_to(route: Route, **query: str) -> None:
+    """Leave for another page of the desk; the script ends here."""
+    route.link(**query)
+    st.switch_page(route.file, query_params=query or None)

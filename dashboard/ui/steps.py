@@ -1,0 +1,81 @@
+"""The flow's steps as a vertical timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import streamlit as st
+
+from dashboard.domain.clock import duration_words
+from dashboard.domain.execution import Tone, state_word
+from dashboard.domain.severity import Severity
+from dashboard.domain.steps import Step, StepStatus
+from dashboard.ui.chips import state_chip
+from dashboard.ui.text import escape
+from dashboard.ui.times import absolute
+
+_IDLE_ICONS = {
+    StepStatus.TO_COME: ":material/radio_button_unchecked:",
+    StepStatus.NOT_TAKEN: ":material/alt_route:",
+    StepStatus.NOT_REACHED: ":material/block:",
+}
+_ICONS = {
+    Tone.WAITING: ":material/schedule:",
+    Tone.WORKING: ":material/sync:",
+    Tone.GOOD: ":material/check_circle:",
+    Tone.ATTENTION: ":material/hourglass_top:",
+    Tone.BAD: ":material/cancel:",
+    Tone.QUIET: ":material/remove:",
+}
+
+
+def render_steps(steps: Sequence[Step], now: datetime) -> None:
+    """One line a step with state and duration; details open on demand."""
+    for step in steps:
+        with st.expander(_label(step, now), key=f"step_{step.task_id}", icon=_icon(step), type="step"):
+            _render_details(step)
+
+
+def _icon(step: Step) -> str:
+    if step.state is None:
+        return _IDLE_ICONS[step.status]
+    return _ICONS[state_word(step.state).tone]
+
+
+def _label(step: Step, now: datetime) -> str:
+    branch = f"{step.branch} branch: " if step.branch else ""
+    title = escape(branch + step.title)
+    if step.status is StepStatus.NOT_TAKEN:
+        return f":gray[{title}] :gray-badge[not taken]"
+    if step.state is None:
+        return f":gray[{title}] :small[{escape(step.word.lower())}]"
+    parts = [f"**{title}**", state_chip(step.state).markdown()]
+    if step.started_at:
+        seconds = ((step.ended_at or now) - step.started_at).total_seconds()
+        parts.append(f":small[{duration_words(seconds)}]")
+    if step.attempts > 1:
+        parts.append(f":small[attempt {step.attempts}]")
+    return " ".join(parts)
+
+
+def _render_details(step: Step) -> None:
+    if step.state is None:
+        st.caption(_why_idle(step))
+        return
+    word = state_word(step.state)
+    lines = [f"{escape(word.meaning)} Kestra calls it {escape(step.state)}, the task `{step.task_id}`."]
+    if step.started_at:
+        lines.append(f"Began {absolute(step.started_at)}.")
+    if step.ended_at:
+        lines.append(f"Ended {absolute(step.ended_at)}.")
+    st.caption("  \n".join(lines))
+
+
+def _why_idle(step: Step) -> str:
+    if step.status is StepStatus.NOT_TAKEN:
+        level = step.branch or Severity.UNKNOWN
+        return f"Only incidents of severity {level} go this way."
+    if step.status is StepStatus.NOT_REACHED:
+        return "The run ended before it came here."
+    return "Comes later."

@@ -1,0 +1,105 @@
+"""What is it doing? One incident, live."""
+
+import streamlit as st
+
+from dashboard.domain.clock import utc_now
+from dashboard.errors import IncidentScribeError, NotFound
+from dashboard.routes import INCIDENTS, POSTMORTEM
+from dashboard.store import cases
+from dashboard.ui import kestra, session
+from dashboard.ui.actions import render_action_runs
+from dashboard.ui.analysis import render_analysis
+from dashboard.ui.approval_state import render_approval_state
+from dashboard.ui.errors_view import render_error, shown
+from dashboard.ui.escalation import render_escalations
+from dashboard.ui.incident_header import render_incident_header, render_joined, render_report
+from dashboard.ui.known import Known, read, render_known
+from dashboard.ui.links import id_in_address, render_link
+from dashboard.ui.logs import render_log_snapshot
+from dashboard.ui.run_view import render_run_state, render_starting
+
+MOVING, STILL = 2, 10  # seconds between looks
+
+session.require()
+incident_id = id_in_address() or ""
+
+
+def read_case() -> Known[cases.Case]:
+    """The case as it stands, or as this tab last knew it."""
+    return read(f"case_{incident_id}", lambda: cases.get_case(session.require().client, incident_id))
+
+
+try:
+    if not incident_id:
+        raise NotFound("This address names no incident.", to_do="Choose one from the list.")
+    drawn = read_case().value
+except IncidentScribeError as error:
+    render_error(error)
+    render_link(INCIDENTS, INCIDENTS.title)
+    st.stop()
+every = MOVING if drawn.is_moving else None
+
+
+@st.fragment(run_every=MOVING if drawn.is_moving else STILL)
+def head() -> None:
+    """How the incident stands. On news it wakes or stops the timers of the other blocks."""
+    with shown():
+        known = read_case()
+        render_incident_header(known.value.incident, utc_now())
+        render_known(known)
+        if known.value.mark != drawn.mark and not (known.value.is_moving and drawn.is_moving):
+            st.rerun()
+
+
+@st.fragment(run_every=every)
+def progress() -> None:
+    """The steps of the latest run."""
+    with shown():
+        st.subheader("Progress", anchor=False)
+        case = read_case().value
+        if case.is_starting or not case.run:
+            render_starting(case.start, utc_now())
+        if case.run:
+            render_run_state(case.run, kestra.watch(case.run.kestra_execution_id), utc_now())
+
+
+@st.fragment(run_every=every)
+def findings() -> None:
+    """Decision, effects, analysis, as they come in."""
+    with shown():
+        case = read_case().value
+        found = read(
+            f"found_{incident_id}", lambda: cases.get_findings(session.require().client, incident_id)
+        ).value
+        if case.approvals:
+            st.subheader("Approval", anchor=False)
+            render_approval_state(case.approvals[0], utc_now())
+        render_escalations(found.escalations, utc_now())
+        if found.action_runs:
+            st.subheader("Carried out", anchor=False)
+            render_action_runs(found.action_runs, utc_now())
+        st.subheader("Analysis", anchor=False)
+        render_analysis(found.analysis)
+        if found.analysis and (found.analysis.documentation or found.analysis.completed_at):
+            render_link(POSTMORTEM, "Read the postmortem", id=incident_id)
+
+
+@st.fragment(run_every=every)
+def log() -> None:
+    """What the flow logged."""
+    with shown():
+        if run := read_case().value.run:
+            st.subheader("Log", anchor=False)
+            render_log_snapshot(kestra.logs(run.kestra_execution_id), key="log_levels")
+
+
+if "joined" in st.session_state:
+    render_joined(st.session_state.pop("joined"), utc_now())
+head()
+left, right = st.columns([3, 2], gap="large")
+with left:
+    progress()
+    log()
+with right:
+    findings()
+    render_report(drawn.incident)

@@ -1,0 +1,64 @@
+"""Find it: all incidents, with search and filters in the address."""
+
+import math
+
+import streamlit as st
+
+from dashboard.domain.clock import utc_now
+from dashboard.domain.incident import IncidentStatus
+from dashboard.domain.severity import Severity
+from dashboard.store import incidents
+from dashboard.store.incidents import PAGE_SIZE
+from dashboard.ui import session
+from dashboard.ui.cards import render_incident
+from dashboard.ui.chips import severity_chip, status_chip
+from dashboard.ui.errors_view import render_empty, shown
+from dashboard.ui.times import render_freshness
+
+session.require()
+st.title("Incidents")
+
+search = st.text_input(
+    "Search", key="q", bind="query-params", placeholder="Title, service or id", icon=":material/search:"
+)
+statuses = st.pills(
+    "Status",
+    list(IncidentStatus),
+    selection_mode="multi",
+    key="status",
+    bind="query-params",
+    format_func=lambda status: status_chip(status).word,
+)
+severities = st.pills(
+    "Severity",
+    list(Severity),
+    selection_mode="multi",
+    key="severity",
+    bind="query-params",
+    format_func=lambda level: severity_chip(level).word,
+)
+
+
+@st.fragment(run_every=5)
+def found() -> None:
+    """The page of the list that the filters ask for."""
+    user = session.require()
+    with shown():
+        page = int(st.session_state.get("incidents_page") or 1)
+        some, total = incidents.list_incidents(
+            user.client, search=search or "", statuses=statuses, severities=severities, page=page
+        )
+        render_freshness(utc_now(), utc_now(), "polled")
+        if not total and (search or statuses or severities):
+            render_empty("No incident matches.", "Clear the search or a filter.")
+        elif not total:
+            render_empty("There are no incidents yet.", "Submit one, or try a sample.")
+        for incident in some:
+            render_incident(incident, utc_now())
+        if total > PAGE_SIZE:
+            st.pagination(math.ceil(total / PAGE_SIZE), key="incidents_page")
+        if total:
+            st.caption(f"{total} in all." if total > 1 else "One in all.")
+
+
+found()
