@@ -1,70 +1,124 @@
--- What a Supabase project has before the first migration. Idempotent; runs at every start as the superuser.
--- Since 2026-10-30 a new project grants nothing in `public` by default, so nothing is granted here either.
+-- What a Supabase project has before its first migration. Run as supabase_admin at every start of the sandbox's
+-- Postgres, so each statement may be repeated. Passwords are set by the launcher.
+--
+-- Nothing in schema public is granted here: since 2026-10-30 a new Supabase project grants nothing by default,
+-- and a migration that forgets a grant must fail here as it would there.
+
+-- Roles ----------------------------------------------------------------------------------------------------------
 
 do $$
 declare
-    role text;
+    wanted text;
 begin
-    foreach role in array array['anon', 'authenticated', 'service_role', 'authenticator', 'supabase_auth_admin', 'postgres'] loop
-        if not exists (select from pg_roles where rolname = role) then
-            execute format('create role %I', role);
+    foreach wanted in array
+        array['anon', 'authenticated', 'service_role', 'authenticator', 'supabase_auth_admin', 'postgres']
+    loop
+        if not exists (select from pg_roles where rolname = wanted) then
+            execute format('create role %I', wanted);
         end if;
     end loop;
 end $$;
-alter role anon nologin noinherit;
-alter role authenticated nologin noinherit;
-alter role service_role nologin noinherit bypassrls;
-alter role authenticator login noinherit;
-alter role supabase_auth_admin login noinherit;
-alter role postgres login nosuperuser createdb createrole bypassrls;
-grant anon, authenticated, service_role to authenticator, postgres;
 
--- Limits of a hosted project; PostgREST applies the settings of the role it switches to.
+alter role anon nologin noinherit nosuperuser nobypassrls;
+alter role authenticated nologin noinherit nosuperuser nobypassrls;
+alter role service_role nologin noinherit nosuperuser bypassrls;
+alter role authenticator login noinherit nosuperuser nocreatedb nocreaterole nobypassrls;
+alter role supabase_auth_admin login noinherit nosuperuser nobypassrls;
+alter role postgres login nosuperuser createrole createdb bypassrls;
+
+grant anon, authenticated, service_role to authenticator;
+grant anon, authenticated, service_role to postgres with admin option;
+
+-- The gateway applies the settings of the role it switches to, as PostgREST does.
 alter role anon set statement_timeout = '3s';
 alter role authenticated set statement_timeout = '8s';
 alter role authenticator set statement_timeout = '8s';
 alter role authenticator set lock_timeout = '8s';
+alter role supabase_auth_admin set search_path = auth;
+alter role postgres set search_path = "$user", public, extensions;
 
-create schema if not exists extensions;
-grant usage on schema extensions to anon, authenticated, service_role, postgres;
-create extension if not exists pg_trgm with schema extensions;
-create extension if not exists unaccent with schema extensions;
+-- Who owns the database owns schema public (pg_database_owner), and may install trusted extensions.
+do $$
+begin
+    execute format('alter database %I owner to postgres', current_database());
+end $$;
 
-alter schema public owner to postgres;
-revoke all on schema public from public;
+-- Schemas --------------------------------------------------------------------------------------------------------
+
 grant usage on schema public to anon, authenticated, service_role;
 
--- Auth -----------------------------------------------------------------------------------------------------------
+create schema if not exists extensions authorization postgres;
+grant usage on schema extensions to anon, authenticated, service_role;
 
-create schema if not exists auth authorization supabase_auth_admin;
+do $$
+declare
+    wanted text;
+begin
+    -- Not every build of Postgres has all of them (pgcrypto needs OpenSSL).
+    for wanted in select name from pg_available_extensions where name in ('pg_trgm', 'unaccent', 'pgcrypto')
+    loop
+        execute format('create extension if not exists %I with schema extensions', wanted);
+    end loop;
+end $$;
+
+create schema if not exists auth;
+grant usage, create on schema auth to supabase_auth_admin;
 grant usage on schema auth to anon, authenticated, service_role, postgres;
 
+-- Auth: the tables of GoTrue, with the columns that are used here ------------------------------------------------------
+
 create table if not exists auth.users (
+    instance_id uuid,
     id uuid primary key default gen_random_uuid(),
-    aud text,
-    role text,
-    email text unique,
-    encrypted_password text,
+    aud varchar(255),
+    role varchar(255),
+    email varchar(255),
+    encrypted_password varchar(255),
     email_confirmed_at timestamptz,
     last_sign_in_at timestamptz,
     raw_app_meta_data jsonb,
     raw_user_meta_data jsonb,
+    is_super_admin boolean,
+    phone text unique,
+    phone_confirmed_at timestamptz,
+    confirmed_at timestamptz generated always as (least(email_confirmed_at, phone_confirmed_at)) stored,
     banned_until timestamptz,
+    is_sso_user boolean not null default false,
     is_anonymous boolean not null default false,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     deleted_at timestamptz
 );
+create unique index if not exists users_email_partial_key on auth.users (email) where (is_sso_user = false);
+
+create table if not exists auth.identities (
+    id uuid primary key default gen_random_uuid(),
+    provider_id text not null,
+    user_id uuid not null references auth.users (id) on delete cascade,
+    identity_data jsonb not null,
+    provider text not null,
+    last_sign_in_at timestamptz,
+    created_at timestamptz not null default now(),
+    updated_at timestamptz not null default now(),
+    email text generated always as (lower(identity_data ->> 'email')) stored,
+    unique (provider_id, provider)
+);
+create index if not exists identities_user_id_idx on auth.identities (user_id);
+
 create table if not exists auth.sessions (
     id uuid primary key default gen_random_uuid(),
     user_id uuid not null references auth.users (id) on delete cascade,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    not_after timestamptz
+    refreshed_at timestamptz,
+    not_after timestamptz,
+    user_agent text,
+    ip inet
 );
-create index if not exists sessions_by_user on auth.sessions (user_id);
+create index if not exists sessions_user_id_idx on auth.sessions (user_id);
+
 create table if not exists auth.refresh_tokens (
-    id bigint generated always as identity primary key,
+    id bigint generated by default as identity primary key,
     session_id uuid not null references auth.sessions (id) on delete cascade,
     user_id uuid not null,
     token text not null unique,
@@ -73,18 +127,73 @@ create table if not exists auth.refresh_tokens (
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()
 );
-create index if not exists refresh_tokens_by_session on auth.refresh_tokens (session_id);
-alter table auth.users owner to supabase_auth_admin;
-alter table auth.sessions owner to supabase_auth_admin;
-alter table auth.refresh_tokens owner to supabase_auth_admin;
--- Migrations refer to users by foreign key.
-grant select, references on auth.users to postgres;
+create index if not exists refresh_tokens_session_id_idx on auth.refresh_tokens (session_id, revoked);
 
-create or replace function auth.jwt() returns jsonb
-language sql stable as $$ select coalesce(nullif(current_setting('request.jwt.claims', true), ''), '{}')::jsonb $$;
-create or replace function auth.uid() returns uuid
-language sql stable as $$ select nullif(auth.jwt() ->> 'sub', '')::uuid $$;
-create or replace function auth.role() returns text
-language sql stable as $$ select auth.jwt() ->> 'role' $$;
-create or replace function auth.email() returns text
-language sql stable as $$ select auth.jwt() ->> 'email' $$;
+do $$
+declare
+    owned regclass;
+begin
+    foreach owned in array
+        array['auth.users', 'auth.identities', 'auth.sessions', 'auth.refresh_tokens']::regclass[]
+    loop
+        execute format('alter table %s owner to supabase_auth_admin', owned);
+        execute format('alter table %s enable row level security', owned);
+    end loop;
+end $$;
+-- Migrations refer to users by foreign key and may react to them by trigger.
+grant all on all tables in schema auth to postgres;
+
+-- Auth: who is asking --------------------------------------------------------------------------------------------
+
+create or replace function auth.uid() returns uuid language sql stable as $$
+    select coalesce(
+        nullif(current_setting('request.jwt.claim.sub', true), ''),
+        nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'
+    )::uuid
+$$;
+
+create or replace function auth.role() returns text language sql stable as $$
+    select coalesce(
+        nullif(current_setting('request.jwt.claim.role', true), ''),
+        nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role'
+    )
+$$;
+
+create or replace function auth.email() returns text language sql stable as $$
+    select coalesce(
+        nullif(current_setting('request.jwt.claim.email', true), ''),
+        nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'email'
+    )
+$$;
+
+create or replace function auth.jwt() returns jsonb language sql stable as $$
+    select coalesce(
+        nullif(current_setting('request.jwt.claim', true), ''),
+        nullif(current_setting('request.jwt.claims', true), '')
+    )::jsonb
+$$;
+
+do $$
+declare
+    owned regprocedure;
+begin
+    foreach owned in array array['auth.uid()', 'auth.role()', 'auth.email()', 'auth.jwt()']::regprocedure[]
+    loop
+        execute format('alter function %s owner to supabase_auth_admin', owned);
+    end loop;
+end $$;
+
+-- The API reloads its picture of the schema after every change of it ---------------------------------------------------
+
+create or replace function extensions.pgrst_watch() returns event_trigger language plpgsql as $$
+begin
+    notify pgrst, 'reload schema';
+end $$;
+
+do $$
+begin
+    if not exists (select from pg_event_trigger where evtname = 'pgrst_ddl_watch') then
+        create event trigger pgrst_ddl_watch on ddl_command_end execute function extensions.pgrst_watch();
+        create event trigger pgrst_drop_watch on sql_drop execute function extensions.pgrst_watch();
+    end if;
+end $$;

