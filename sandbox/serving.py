@@ -1,7 +1,9 @@
 """How a small HTTP part of the sandbox listens, reports and stops."""
 
+import signal
 import socket
 import sys
+from types import FrameType
 from typing import NoReturn
 
 import uvicorn
@@ -12,6 +14,10 @@ def refuse_to_start(sentence: str) -> NoReturn:
     """Ends the program with exit code 1 and one sentence on stderr."""
     sys.stderr.write(sentence + "\n")
     raise SystemExit(1)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 def serve(app: ASGIApp, *, port: int, part: str) -> None:
@@ -29,5 +35,8 @@ def serve(app: ASGIApp, *, port: int, part: str) -> None:
         )
     sys.stdout.write(f"{part} on http://127.0.0.1:{listener.getsockname()[1]}\n")
     sys.stdout.flush()
+    # uvicorn raises the signal again when it has stopped; being told to stop is no failure.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
     uvicorn.Server(config).run(sockets=[listener])
