@@ -70,6 +70,8 @@ create table public.approval_votes (
 );
 create trigger approval_votes_only_grow before update or delete on public.approval_votes
     for each row execute function private.refuse_change();
+create trigger approval_votes_are_never_emptied before truncate on public.approval_votes
+    for each statement execute function private.refuse_change();
 create index approval_votes_by_organization on public.approval_votes (organization_id);
 comment on table public.approval_votes is 'Who voted what on which text. Append-only.';
 comment on column public.approval_votes.id is 'Order of voting.';
