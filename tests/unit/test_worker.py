@@ -1,0 +1,466 @@
+"""The worker's rules, with an outbox and a Kestra that are told what to answer over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from dashboard.domain.clock import to_iso
+from dashboard.domain.steps import PAUSE_TASK
+from dashboard.settings import WorkerSettings
+from dashboard.worker.loop import Worker
+
+NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
+INCIDENT_ID = "6a0c7b7e-0000-4000-8000-000000000001"
+ROW_ID = "6a0c7b7e-0000-4000-8000-0000000000aa"
+Json = dict[str, Any]
+
+SETTINGS = WorkerSettings(
+    kestra_url="http://kestra.test",
+    kestra_password=SecretStr("Secret-0815"),
+    supabase_url="http://supabase.test",
+    supabase_service_role_key=SecretStr("service-key"),
+)
+
+
+class FakeSupabase:
+    """The functions and tables the worker uses; `settled` is what it was told."""
+
+    def __init__(self) -> None:
+        self.owed: list[Json] = []
+        self.settled: list[Json] = []
+        self.calls: list[tuple[str, Json]] = []
+        self.executions: list[Json] = []
+        self.settle_refusal: Json | None = None
+        self.incident: Json = {
+            "id": INCIDENT_ID,
+            "organization_id": "6a0c7b7e-0000-4000-8000-00000000000a",
+            "external_id": "INC-001",
+            "source": "desk",
+            "service": "payment-api",
+            "severity": "MEDIUM",
+            "severity_text": "medium",
+            "status": "open",
+            "title": "High error rate",
+            "logs": ["ERROR: Connection timeout"],
+            "created_at": to_iso(NOW),
+        }
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        assert request.headers["authorization"] == "Bearer service-key"
+        name = request.url.path.rsplit("/", 1)[1]
+        if request.method == "GET":
+            return httpx.Response(200, json=self.executions if name == "executions" else [self.incident])
+        args = json.loads(request.read())
+        self.calls.append((name, args))
+        if name == "take_outbox":
+            taken, self.owed = self.owed, []
+            return httpx.Response(200, json=taken)
+        if name == "settle_outbox":
+            if self.settle_refusal is not None:
+                return httpx.Response(409, json=self.settle_refusal)
+            self.settled.append(args)
+            return httpx.Response(200, json={"settled": True, "status": "owed"})
+        answers = {"expire_approvals": {"expired": 0}, "finish_run": {"known": True}}
+        return httpx.Response(200, json=answers.get(name))
+
+    def called(self, name: str) -> list[Json]:
+        return [args for called, args in self.calls if called == name]
+
+
+class FakeKestra:
+    """Answers by path: `execution` for any execution; `asked` keeps starts and resumes."""
+
+    def __init__(self) -> None:
+        self.execution: Json | None = None
+        self.uuid = "kestra-1"
+        self.webhook: Callable[[httpx.Request], httpx.Response] = lambda _: httpx.Response(
+            200, json={"id": "exec-1"}
+        )
+        self.resume: Callable[[], httpx.Response] = lambda: httpx.Response(200, json={})
+        self.asked: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        if path == "/api/v1/configs":
+            return httpx.Response(200, json={"uuid": self.uuid, "version": "2.0.0"})
+        if "/webhook/" in path:
+            self.asked.append(request)
+            return self.webhook(request)
+        if path.endswith("/actions/resume"):
+            self.asked.append(request)
+            return self.resume()
+        if self.execution is None:
+            return httpx.Response(404, json={"message": "Not Found"})
+        return httpx.Response(200, json=self.execution)
+
+
+def execution(*states: str, pause: tuple[str, ...] = (), ended: datetime | None = None) -> Json:
+    """Kestra's JSON of an execution with, perhaps, a task run of the pause."""
+
+    def state(*names: str) -> Json:
+        last = ended or NOW
+        dates = [to_iso(last - timedelta(seconds=len(names) - 1 - n)) for n in range(len(names))]
+        return {
+            "current": names[-1],
+            "histories": [{"state": s, "date": d} for s, d in zip(names, dates, strict=True)],
+        }
+
+    runs = [{"id": "t", "taskId": PAUSE_TASK, "state": state(*pause)}] if pause else []
+    return {"id": "exec-1", "namespace": "n", "flowId": "f", "state": state(*states), "taskRunList": runs}
+
+
+def start_row(**detail: Any) -> Json:
+    return {
+        "id": ROW_ID,
+        "kind": "start_run",
+        "organization_id": "o",
+        "incident_id": INCIDENT_ID,
+        "attempts": 0,
+        "lease_token": "lease",
+        "payload": {},
+        "detail": detail,
+        "created_at": to_iso(NOW),
+        "stuck_since": None,
+    }
+
+
+def decision_row(*, age_seconds: float = 0, instance: str | None = "kestra-1") -> Json:
+    payload = {
+        "approval_id": "a",
+        "kestra_execution_id": "exec-1",
+        "kestra_instance": instance,
+        "status": "approved",
+    }
+    created_at = to_iso(NOW - timedelta(seconds=age_seconds))
+    return {**start_row(), "kind": "deliver_decision", "payload": payload, "created_at": created_at}
+
+
+def ago(seconds: float) -> str:
+    return to_iso(NOW - timedelta(seconds=seconds))
+
+
+@pytest.fixture
+def supabase() -> FakeSupabase:
+    return FakeSupabase()
+
+
+@pytest.fixture
+def kestra() -> FakeKestra:
+    return FakeKestra()
+
+
+@pytest.fixture
+def worker(supabase: FakeSupabase, kestra: FakeKestra) -> Iterator[Worker]:
+    with Worker(
+        SETTINGS,
+        name="test",
+        clock=lambda: NOW,
+        kestra_transport=httpx.MockTransport(kestra),
+        supabase_transport=httpx.MockTransport(supabase),
+    ) as worker:
+        yield worker
+
+
+def settled(worker: Worker, supabase: FakeSupabase, row: Json) -> Json:
+    """Let the worker attempt one row; how it settled it."""
+    supabase.owed = [row]
+    assert worker.tick()
+    (settlement,) = supabase.settled
+    assert (settlement["id"], settlement["lease_token"]) == (ROW_ID, "lease")
+    return settlement
+
+
+class TestStart:
+    def test_a_start_is_sent_once_and_then_waits_for_its_claim(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        settlement = settled(worker, supabase, start_row())
+        assert settlement["outcome"] == "waiting"
+        assert settlement["detail"]["kestra_execution_id"] == "exec-1"
+        assert settlement["detail"]["sent_at"] == to_iso(NOW)
+        (request,) = kestra.asked
+        assert request.url.path.endswith("/webhook/incident.response/incident-handler/incident-webhook-key")
+        assert "authorization" not in request.headers
+        body = json.loads(request.content)
+        assert (body["run_id"], body["id"], body["severity"]) == (ROW_ID, "INC-001", "medium")
+
+    def test_a_running_execution_is_waited_for_and_not_sent_again(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        kestra.execution = execution("CREATED", "RUNNING")
+        row = start_row(sent_at=ago(300), kestra_execution_id="exec-1")
+        assert settled(worker, supabase, row)["outcome"] == "waiting"
+        assert kestra.asked == []
+
+    def test_a_time_out_waits_fifteen_seconds_for_the_claim(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        def time_out(request: httpx.Request) -> httpx.Response:
+            raise httpx.ReadTimeout("too slow", request=request)
+
+        kestra.webhook = time_out
+        first = settled(worker, supabase, start_row())
+        assert first["outcome"] == "retry"
+        assert first["detail"]["sent_at"] == to_iso(NOW)
+        assert "did not answer in time" in first["detail"]["error"]
+
+        supabase.settled.clear()
+        row = start_row(sent_at=ago(4), kestra_execution_id=None)
+        second = settled(worker, supabase, row)
+        assert (second["outcome"], second["detail"]["after_seconds"]) == ("waiting", 11.0)
+        assert len(kestra.asked) == 1
+
+    def test_a_time_out_without_a_claim_is_sent_again(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        row = start_row(sent_at=ago(16), kestra_execution_id=None)
+        assert settled(worker, supabase, row)["detail"]["kestra_execution_id"] == "exec-1"
+        assert len(kestra.asked) == 1
+
+    def test_a_refused_connection_is_tried_again_without_waiting_for_a_claim(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        def refuse(request: httpx.Request) -> httpx.Response:
+            raise httpx.ConnectError("refused", request=request)
+
+        kestra.webhook = refuse
+        settlement = settled(worker, supabase, start_row())
+        assert settlement["outcome"] == "retry"
+        assert settlement["detail"]["sent_at"] is None
+
+    @pytest.mark.parametrize("state", ["FAILED", "KILLED", "WARNING", "SUCCESS"])
+    def test_an_execution_that_ended_before_its_claim_is_started_again(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra, state: str
+    ) -> None:
+        kestra.execution = execution("CREATED", "RUNNING", state)
+        row = start_row(sent_at=ago(3), kestra_execution_id="exec-1")
+        settlement = settled(worker, supabase, row)
+        assert settlement["outcome"] == "retry"
+        assert settlement["detail"]["kestra_execution_id"] is None
+        assert settlement["detail"]["last_execution_id"] == "exec-1"
+        assert "before it claimed" in settlement["detail"]["error"]
+
+        supabase.settled.clear()
+        settled(worker, supabase, start_row(**settlement["detail"]))
+        assert len(kestra.asked) == 1
+
+    def test_a_refused_claim_tells_its_reason(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        kestra.execution = execution("CREATED", "RUNNING", "SUCCESS")
+        supabase.executions = [record(owns=False, problem="Execution exec-0 is at work on this incident.")]
+        row = start_row(sent_at=ago(3), kestra_execution_id="exec-1")
+        assert (
+            settled(worker, supabase, row)["detail"]["error"]
+            == "Execution exec-0 is at work on this incident."
+        )
+
+    def test_a_claim_seen_late_is_done(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        kestra.execution = execution("CREATED", "RUNNING", "SUCCESS")
+        supabase.executions = [record(owns=True)]
+        row = start_row(sent_at=ago(3), kestra_execution_id="exec-1")
+        assert settled(worker, supabase, row)["outcome"] == "done"
+
+    def test_an_execution_kestra_lost_is_started_again_after_fifteen_seconds(
+        self, worker: Worker, supabase: FakeSupabase
+    ) -> None:
+        early = settled(worker, supabase, start_row(sent_at=ago(5), kestra_execution_id="exec-1"))
+        supabase.settled.clear()
+        late = settled(worker, supabase, start_row(sent_at=ago(16), kestra_execution_id="exec-1"))
+        assert (early["outcome"], late["outcome"]) == ("waiting", "retry")
+
+    def test_a_missing_flow_stays_owed_and_says_what_to_do(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        kestra.webhook = lambda _: httpx.Response(404, json={"message": "Not Found: Flow not found"})
+        settlement = settled(worker, supabase, start_row())
+        assert settlement["outcome"] == "retry"
+        assert "Flow not found" in settlement["detail"]["error"]
+        assert "incidentscribe deploy" in settlement["detail"]["error"]
+
+
+class TestDelivery:
+    def test_a_paused_execution_is_resumed_with_the_decisions_id_only(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        kestra.execution = execution("CREATED", "RUNNING", "PAUSED", pause=("CREATED", "RUNNING", "PAUSED"))
+
+        def resume() -> httpx.Response:
+            kestra.execution = execution("CREATED", "RUNNING", pause=("CREATED", "PAUSED", "SUCCESS"))
+            return httpx.Response(200, json={})
+
+        kestra.resume = resume
+        settlement = settled(worker, supabase, decision_row())
+        assert settlement["outcome"] == "done"
+        assert settlement["detail"] == {"state": "RUNNING"}
+        (request,) = kestra.asked
+        assert b"decision_id" in request.content
+        assert b"approved" not in request.content
+
+    def test_a_resume_whose_effect_is_not_seen_yet_is_looked_at_again(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        kestra.execution = execution("CREATED", "RUNNING", "PAUSED", pause=("CREATED", "RUNNING", "PAUSED"))
+        assert settled(worker, supabase, decision_row())["outcome"] == "waiting"
+
+    def test_a_pause_that_is_not_reached_yet_is_waited_for_without_a_failure(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        kestra.execution = execution("CREATED", "RUNNING")
+        assert settled(worker, supabase, decision_row())["outcome"] == "waiting"
+        assert kestra.asked == []
+
+    def test_a_pause_that_is_never_reached_becomes_a_failure(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        kestra.execution = execution("CREATED", "RUNNING")
+        settlement = settled(worker, supabase, decision_row(age_seconds=90))
+        assert settlement["outcome"] == "retry"
+        assert "has not reached its pause" in settlement["detail"]["error"]
+
+    def test_409_from_kestra_is_looked_at_again(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        kestra.execution = execution("CREATED", "RUNNING", "PAUSED", pause=("CREATED", "RUNNING", "PAUSED"))
+        kestra.resume = lambda: httpx.Response(
+            409, json={"message": "Illegal state: Execution 'exec-1' is not paused, can't resume it"}
+        )
+        assert settled(worker, supabase, decision_row())["outcome"] == "waiting"
+
+    def test_a_pause_ended_by_somebody_else_counts_as_delivered(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        kestra.execution = execution("CREATED", "RUNNING", pause=("CREATED", "RUNNING", "PAUSED", "SUCCESS"))
+        settlement = settled(worker, supabase, decision_row())
+        assert (settlement["outcome"], settlement["detail"]) == ("done", {"state": "RUNNING"})
+        assert kestra.asked == []
+
+    def test_a_terminal_execution_counts_as_delivered_with_its_state(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        kestra.execution = execution("CREATED", "RUNNING", "KILLED")
+        settlement = settled(worker, supabase, decision_row())
+        assert (settlement["outcome"], settlement["detail"]) == ("done", {"state": "KILLED"})
+
+    def test_a_decision_never_goes_to_another_kestra(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        kestra.uuid = "kestra-2"
+        kestra.execution = execution("CREATED", "RUNNING", "PAUSED", pause=("CREATED", "RUNNING", "PAUSED"))
+        assert settled(worker, supabase, decision_row())["outcome"] == "retry"
+        assert kestra.asked == []
+
+
+class TestLoop:
+    def test_a_lost_lease_is_left_to_the_other_worker(self, worker: Worker, supabase: FakeSupabase) -> None:
+        detail = json.dumps({"code": "lost_lease"})
+        supabase.settle_refusal = {"code": "PT409", "message": "lost", "details": detail, "hint": None}
+        supabase.owed = [start_row()]
+        assert worker.tick()
+
+    def test_only_the_kinds_it_can_pay_are_taken(self, worker: Worker, supabase: FakeSupabase) -> None:
+        assert not worker.tick()
+        (args,) = supabase.called("take_outbox")
+        assert args["kinds"] == ["start_run", "deliver_decision"]
+        assert args["worker"] == "test"
+
+    def test_approvals_are_let_expire(self, worker: Worker, supabase: FakeSupabase) -> None:
+        worker.tick()
+        assert len(supabase.called("expire_approvals")) == 1
+
+    def test_a_row_that_cannot_be_understood_does_not_stop_the_others(
+        self, worker: Worker, supabase: FakeSupabase, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        broken = {**decision_row(), "payload": {}}
+        supabase.owed = [broken, start_row()]
+        worker.tick()
+        assert sorted(s["outcome"] for s in supabase.settled) == ["retry", "waiting"]
+
+    def test_the_thread_starts_wakes_and_stops(self, supabase: FakeSupabase, kestra: FakeKestra) -> None:
+        worker = Worker(
+            SETTINGS,
+            kestra_transport=httpx.MockTransport(kestra),
+            supabase_transport=httpx.MockTransport(supabase),
+        )
+        worker.start()
+        worker.wake()
+        worker.stop()
+        assert supabase.called("take_outbox")
+
+
+class TestReconcile:
+    def test_an_end_the_flow_did_not_report_is_reported(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        supabase.executions = [record()]
+        kestra.execution = execution(
+            "CREATED", "RUNNING", "KILLING", "KILLED", ended=NOW - timedelta(seconds=9)
+        )
+        worker.tick()
+        (args,) = supabase.called("finish_run")
+        assert (args["kestra_execution_id"], args["state"], args["seen"]) == ("exec-1", "KILLED", 4)
+
+    def test_the_flow_gets_some_seconds_to_report_for_itself(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        supabase.executions = [record(history_length=3, kestra_instance="kestra-1")]
+        kestra.execution = execution("CREATED", "RUNNING", "SUCCESS", ended=NOW - timedelta(seconds=1))
+        worker.tick()
+        assert supabase.called("finish_run") == []
+
+    def test_a_new_state_is_noted_with_the_instance(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        supabase.executions = [record(history_length=2)]
+        kestra.execution = execution("CREATED", "RUNNING", "PAUSED", pause=("CREATED", "RUNNING", "PAUSED"))
+        worker.tick()
+        (args,) = supabase.called("note_execution")
+        assert args == {
+            "kestra_execution_id": "exec-1",
+            "kestra_instance": "kestra-1",
+            "state": "PAUSED",
+            "step": PAUSE_TASK,
+            "seen": 3,
+        }
+
+    def test_what_another_kestra_runs_is_left_alone(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        supabase.executions = [record(kestra_instance="kestra-0")]
+        kestra.execution = execution("CREATED", "RUNNING", "KILLED", ended=NOW - timedelta(seconds=60))
+        worker.tick()
+        assert supabase.called("finish_run") == []
+
+    def test_an_unreachable_kestra_does_not_stop_the_outbox(self, supabase: FakeSupabase) -> None:
+        def refuse(request: httpx.Request) -> httpx.Response:
+            raise httpx.ConnectError("refused", request=request)
+
+        supabase.executions = [record()]
+        supabase.owed = [start_row()]
+        with Worker(
+            SETTINGS,
+            kestra_transport=httpx.MockTransport(refuse),
+            supabase_transport=httpx.MockTransport(supabase),
+        ) as worker:
+            assert worker.tick()
+        assert [s["outcome"] for s in supabase.settled] == ["retry"]
+
+
+def record(**values: Any) -> Json:
+    return {
+        "id": "r",
+        "organization_id": "o",
+        "incident_id": INCIDENT_ID,
+        "kestra_execution_id": "exec-1",
+        "owns": True,
+        **values,
+    }
