@@ -95,16 +95,21 @@ class WebSettings(KestraSettings):
     )
 
 
-class WorkerSettings(KestraSettings):
-    """The worker, and the commands that administer: they hold the service key."""
+class ServiceSettings(Settings):
+    """Supabase with the service key, which row level security does not hold."""
 
     supabase_url: Url = "http://127.0.0.1:54321"
     supabase_service_role_key: SecretStr
+
+
+class WorkerSettings(KestraSettings, ServiceSettings):
+    """The worker: it stands between Supabase and Kestra."""
+
     # Whether the desk's process runs a worker of its own.
     in_desk: Literal["on", "off"] = Field(default="on", validation_alias="INCIDENTSCRIBE_WORKER")
 
 
-class DeploySettings(WorkerSettings):
+class DeploySettings(KestraSettings, ServiceSettings):
     """What `deploy` writes into Kestra's KV store."""
 
     # Kestra may see Supabase under another address than this machine does.
@@ -114,7 +119,7 @@ class DeploySettings(WorkerSettings):
     gemini_model: str | None = None
 
 
-class SeedSettings(WorkerSettings):
+class SeedSettings(ServiceSettings):
     """What `seed` needs for the demo's organization."""
 
     demo_password: SecretStr = Field(validation_alias="INCIDENTSCRIBE_DEMO_PASSWORD")

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import httpx
 from supabase import Client, ClientOptions, create_client
 
-from dashboard.settings import WebSettings, WorkerSettings
+from dashboard.settings import ServiceSettings, WebSettings
 from dashboard.store.refusals import translated
 
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
@@ -42,7 +42,7 @@ def as_user(settings: WebSettings, token: str, http: httpx.Client | None = None)
     return _client(settings.supabase_url, settings.supabase_anon_key.get_secret_value(), headers, http)
 
 
-def as_service(settings: WorkerSettings, http: httpx.Client | None = None) -> Client:
+def as_service(settings: ServiceSettings, http: httpx.Client | None = None) -> Client:
     """The service role, which row level security does not hold. Never sign in on it."""
     key = settings.supabase_service_role_key.get_secret_value()
     return _client(settings.supabase_url, key, {}, http)
