@@ -1,4 +1,3 @@
-# ruff: noqa: N818  (the names say what happened; the tree below says that they are errors)
 """Everything that can go wrong, as one tree.
 
 IncidentScribeError
