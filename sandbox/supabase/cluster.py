@@ -1,5 +1,6 @@
 """One Postgres on a folder: made, started on loopback, given what a Supabase project has, stopped."""
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -77,6 +78,7 @@ class Cluster:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._account.own(folder)
         self._folder = folder
+        self._claim = self._claimed()
         # Named through an open descriptor, the folder can be reached by the other account although folders
         # above it are closed, and the path of the socket stays short enough for the kernel (107 bytes).
         self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -86,10 +88,10 @@ class Cluster:
 
     def start(self, passwords: Passwords) -> None:
         """Returns when every role can connect. Raises NotUsable with one sentence."""
+        self._wait_for_predecessor()
         self._require_free_port()
         if not (self._folder / "cluster").exists():
             self._create()
-        self._wait_for_predecessor()
         self._configure()
         settings = [f"-c{name}={value}" for name, value in self._settings.items()]
         sockets = f"-cunix_socket_directories={self._reachable / 'socket'}"
@@ -141,6 +143,16 @@ class Cluster:
             preexec_fn=die_with_parent(signal.SIGINT),
             **other,
         )
+
+    def _claimed(self) -> int:
+        """A descriptor that locks the folder against another launcher for as long as this process lives."""
+        descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise NotUsable(f"Another Postgres already runs on {self._folder}. Stop it first.") from None
+        return descriptor
 
     def _require_free_port(self) -> None:
         with socket.socket() as probe:
@@ -197,7 +209,7 @@ class Cluster:
         while (pid := _running(lock)) is not None:
             if time.monotonic() > deadline:
                 raise NotUsable(
-                    f"Another Postgres (process {pid}) already runs on {self._folder}. Stop it first."
+                    f"An earlier Postgres (process {pid}) still runs on {self._folder}. Stop it first."
                 )
             time.sleep(_POLL_SECONDS)
 

@@ -150,7 +150,10 @@ def migrated_template(postgres: RunningPostgres) -> str:
 
 @contextmanager
 def scratch_database(postgres: RunningPostgres, template: str | None = None) -> Iterator[Database]:
-    """A copy of `template`, or a new project (about 50 ms) that is dropped in the end, whoever is still connected."""
+    """A copy of `template`, or a new project; dropped in the end, whoever is still connected.
+
+    Takes about 50 ms.
+    """
     name = f"scratch_{secrets.token_hex(6)}"
     _copy(postgres, name, template or blank_template(postgres))
     try:

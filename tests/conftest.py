@@ -1,0 +1,35 @@
+"""Real parts that many tests share, started once per run."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.postgres import (
+    Database,
+    RunningPostgres,
+    migrated_template,
+    scratch_database,
+    start_postgres,
+)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningPostgres]:
+    """The sandbox's Postgres with nothing but what a Supabase project has."""
+    running = start_postgres(tmp_path_factory.mktemp("postgres") / "data")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def blank_database(postgres: RunningPostgres) -> Iterator[Database]:
+    """A new Supabase project of this test alone."""
+    with scratch_database(postgres) as database:
+        yield database
+
+
+@pytest.fixture
+def migrated_database(postgres: RunningPostgres) -> Iterator[Database]:
+    """A database with all migrations applied, of this test alone."""
+    with scratch_database(postgres, migrated_template(postgres)) as database:
+        yield database
