@@ -28,6 +28,7 @@ from dashboard.kestra_api.models import (
     read_text,
 )
 from dashboard.kestra_api.refusals import SERVICE, raise_for_refusal, translated
+from dashboard.loopback import DIRECT
 from dashboard.settings import KestraSettings
 
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
@@ -62,7 +63,7 @@ class KestraApi:
     def __init__(self, settings: KestraSettings, transport: httpx.BaseTransport | None = None) -> None:
         auth = (settings.kestra_username, settings.kestra_password.get_secret_value())
         self._http = httpx.Client(
-            base_url=settings.kestra_url, auth=auth, timeout=_TIMEOUT, transport=transport
+            base_url=settings.kestra_url, auth=auth, timeout=_TIMEOUT, transport=transport, mounts=DIRECT
         )
         # Streams last for hours: in a pool of their own they never keep a request waiting.
         self._streams = httpx.Client(
@@ -71,6 +72,7 @@ class KestraApi:
             timeout=_STREAM_TIMEOUT,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
             transport=transport,
+            mounts=DIRECT,
         )
         self._line: paths.Line | None = None
 

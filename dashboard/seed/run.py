@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -11,6 +10,7 @@ from supabase import Client
 
 from dashboard.domain.clock import utc_now
 from dashboard.errors import ConfigurationError
+from dashboard.loopback import is_loopback
 from dashboard.seed.catalogue import ACCOUNTS, ORGANIZATION, SERVICES, restart_action
 from dashboard.seed.history import import_payload, read_past_incidents
 from dashboard.settings import SeedSettings
@@ -52,7 +52,7 @@ def seed(
 
 def is_sandbox(supabase_url: str, http: httpx.Client) -> bool:
     """Whether this is our sandbox's gateway: on loopback, and its health says so."""
-    if not _is_loopback(urlsplit(supabase_url).hostname or ""):
+    if not is_loopback(urlsplit(supabase_url).hostname or ""):
         return False
     try:
         health = http.get(f"{supabase_url}/health")
@@ -60,15 +60,6 @@ def is_sandbox(supabase_url: str, http: httpx.Client) -> bool:
     except (httpx.HTTPError, ValueError):
         return False
     return isinstance(answer, dict) and answer.get("sandbox") == "incidentscribe"
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _organization(client: Client) -> str:

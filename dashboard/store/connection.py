@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import httpx
 from supabase import Client, ClientOptions, create_client
 
+from dashboard.loopback import DIRECT
 from dashboard.settings import ServiceSettings, WebSettings
 from dashboard.store.refusals import translated
 
@@ -22,7 +23,7 @@ _LIMITS = httpx.Limits(max_connections=50, max_keepalive_connections=20)
 
 def new_http_client(transport: httpx.BaseTransport | None = None) -> httpx.Client:
     """A pool of its own, for a thread that must not wait for others."""
-    return httpx.Client(timeout=_TIMEOUT, limits=_LIMITS, transport=transport)
+    return httpx.Client(timeout=_TIMEOUT, limits=_LIMITS, transport=transport, mounts=DIRECT)
 
 
 @lru_cache(maxsize=1)
