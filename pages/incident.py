@@ -4,14 +4,11 @@ import streamlit as st
 
 from dashboard.domain.clock import utc_now
 from dashboard.errors import IncidentScribeError, NotFound
-from dashboard.routes import INCIDENTS, POSTMORTEM
+from dashboard.routes import INCIDENTS
 from dashboard.store import cases
 from dashboard.ui import kestra, session
-from dashboard.ui.actions import render_action_runs
-from dashboard.ui.analysis import render_analysis
-from dashboard.ui.approval_state import render_approval_state
 from dashboard.ui.errors_view import render_error, shown
-from dashboard.ui.escalation import render_escalations
+from dashboard.ui.findings import render_findings
 from dashboard.ui.incident_header import render_incident_header, render_joined, render_report
 from dashboard.ui.known import Known, read, render_known
 from dashboard.ui.links import id_in_address, render_link
@@ -67,21 +64,9 @@ def progress() -> None:
 def findings() -> None:
     """Decision, effects, analysis, as they come in."""
     with shown():
-        case = read_case().value
-        found = read(
-            f"found_{incident_id}", lambda: cases.get_findings(session.require().client, incident_id)
-        ).value
-        if case.approvals:
-            st.subheader("Approval", anchor=False)
-            render_approval_state(case.approvals[0], utc_now())
-        render_escalations(found.escalations, utc_now())
-        if found.action_runs:
-            st.subheader("Carried out", anchor=False)
-            render_action_runs(found.action_runs, utc_now())
-        st.subheader("Analysis", anchor=False)
-        render_analysis(found.analysis)
-        if found.analysis and (found.analysis.documentation or found.analysis.completed_at):
-            render_link(POSTMORTEM, "Read the postmortem", id=incident_id)
+        key, client = f"found_{incident_id}", session.require().client
+        found = read(key, lambda: cases.get_findings(client, incident_id)).value
+        render_findings(read_case().value, found, utc_now())
 
 
 @st.fragment(run_every=every)

@@ -19,17 +19,19 @@ from dashboard.ui.submit_form import render_consequence, render_form, render_jso
 from dashboard.worker import bell
 
 user = session.require(Role.RESPONDER)
+if "submitted" in st.session_state:
+    go_to(INCIDENT, id=st.session_state.pop("submitted"))
 st.title("Submit incident")
 st.caption("It is saved first, then the flow is started. Nothing submitted is lost.")
 
 
 def submit(raw: Mapping[str, Any]) -> None:
-    """Save the incident, wake the worker, show the incident."""
+    """Save the incident and wake the worker; the next lines of this run lead to the incident."""
     receipt = incidents.submit_incident(session.require(Role.RESPONDER).client, parse_payload(dict(raw)))
     bell.ring()
     if receipt.joined:
         st.session_state["joined"] = receipt
-    go_to(INCIDENT, id=receipt.incident_id)
+    st.session_state["submitted"] = receipt.incident_id
 
 
 known: tuple[Service, ...] = ()

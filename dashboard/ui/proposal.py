@@ -7,7 +7,7 @@ import json
 import streamlit as st
 
 from dashboard.domain.action import HttpRequest, ProposedAction
-from dashboard.domain.approval import Approval, Proposal, parse_proposal
+from dashboard.domain.approval import Approval, Proposal
 from dashboard.ui.chips import risk_chip
 from dashboard.ui.text import clean, code, escape, safe_markdown
 
@@ -15,7 +15,11 @@ from dashboard.ui.text import clean, code, escape, safe_markdown
 def find_proposal(approval: Approval) -> Proposal | None:
     """The proposal read from its text; None when the text cannot be read, and then only the text counts."""
     try:
-        return parse_proposal(approval.proposal_text)
+        raw = json.loads(approval.proposal_text)
+        if isinstance(raw, dict) and isinstance(raw.get("statement"), str):
+            # The database writes this one sentence as plain text: it rests on the actions, not on evidence.
+            raw["statement"] = {"text": raw["statement"]}
+        return Proposal.model_validate(raw)
     except ValueError:
         return None
 
@@ -68,7 +72,9 @@ def approve_label(proposal: Proposal | None) -> str:
         return "Approve the stored text"
     if proposal.nothing_to_carry_out or not proposal.actions:
         return "Approve: carry nothing out, write the plan"
-    first = f"{proposal.actions[0].title}, {proposal.incident.service}"
+    service, first = proposal.incident.service, proposal.actions[0].title
+    if service.lower() not in first.lower():
+        first += f" on {service}"
     more = f" and {len(proposal.actions) - 1} more" if len(proposal.actions) > 1 else ""
     return f"Approve: {first}{more}"
 

@@ -17,7 +17,7 @@ from dashboard.ui.errors_view import render_error
 from dashboard.ui.text import escape
 
 Submit = Callable[[Mapping[str, Any]], None]
-"""Called with a raw payload; leaves the page on success, raises errors of our tree otherwise."""
+"""Called with a raw payload; raises errors of our tree."""
 
 _ERROR = "submit_error"
 _EXAMPLE = '{\n  "service": "payment-api",\n  "severity": "MEDIUM",\n  "title": "…",\n  "logs": []\n}'

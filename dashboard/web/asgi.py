@@ -34,6 +34,19 @@ async def _lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
             worker.stop()
 
 
+def desk_routes(settings: WebSettings, sessions: DeskSessions) -> list[Route]:
+    """The desk's own routes, beside Streamlit's."""
+    return [Route("/healthz", healthz), *SignIn(settings, sessions).routes()]
+
+
+def desk_middleware(settings: WebSettings, sessions: DeskSessions) -> list[Middleware]:
+    """What every request passes before anything else sees it, outermost first."""
+    return [
+        Middleware(SecurityHeaders),
+        Middleware(Guard, sessions=sessions, allowed_hosts=settings.allowed_hosts),
+    ]
+
+
 def create_app(settings: WebSettings | None = None, sessions: DeskSessions | None = None) -> st.App:
     """Streamlit with the desk's routes and guards around it. Raises ConfigurationError."""
     settings = settings or WebSettings.load()
@@ -41,9 +54,6 @@ def create_app(settings: WebSettings | None = None, sessions: DeskSessions | Non
     return st.App(
         SCRIPT,
         lifespan=_lifespan,
-        routes=[Route("/healthz", healthz), *SignIn(settings, sessions).routes()],
-        middleware=[
-            Middleware(SecurityHeaders),
-            Middleware(Guard, sessions=sessions, allowed_hosts=settings.allowed_hosts),
-        ],
+        routes=desk_routes(settings, sessions),
+        middleware=desk_middleware(settings, sessions),
     )

@@ -76,10 +76,11 @@ class SignIn:
         self._sessions = sessions
 
     def routes(self) -> list[Route]:
-        """`GET` and `POST /login`, `POST /logout`."""
+        """`GET` and `POST /login`, `POST /logout`; a `GET /logout` ends nothing and leads to the form."""
         return [
             Route("/login", self.show, methods=["GET"]),
             Route("/login", self.sign_in, methods=["POST"]),
+            Route("/logout", RedirectResponse("/login", 303), methods=["GET"]),
             Route("/logout", self.sign_out, methods=["POST"]),
         ]
 
