@@ -1,0 +1,91 @@
+"""The pages through the entry script, with fakes in place of the store's functions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.kestra_api.observation import LogSnapshot, Snapshot
+from dashboard.store import approvals, executions, incidents, postmortems, services
+from dashboard.store.incidents import IncidentPage
+from dashboard.store.people import Person, Role
+from dashboard.ui import kestra, session
+from dashboard.ui.session import CurrentUser
+
+ENTRY = Path(__file__).parents[2] / "dashboard" / "app.py"
+
+Open = Callable[..., AppTest]
+
+
+def person(role: Role = Role.APPROVER, name: str = "Ana Approver") -> CurrentUser:
+    """Somebody signed in; the client is never asked, the store's functions are fakes."""
+    return CurrentUser(
+        Person(
+            user_id="11111111-1111-4111-8111-111111111111",
+            organization_id="22222222-2222-4222-8222-222222222222",
+            organization_name="Demo",
+            role=role,
+            display_name=name,
+            email="ana@demo.example",
+        ),
+        client=None,  # type: ignore[arg-type]
+        logout_token="0" * 64,
+    )
+
+
+@pytest.fixture(autouse=True)
+def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An organization in which nothing has happened; tests put in what they need."""
+    nothing: dict[tuple[Any, str], Any] = {
+        (approvals, "list_waiting"): (),
+        (approvals, "list_settled"): (),
+        (approvals, "list_approvals"): (),
+        (approvals, "list_votes"): (),
+        (executions, "list_executions"): (),
+        (executions, "list_running"): (),
+        (executions, "list_starting"): (),
+        (executions, "list_finished"): (),
+        (executions, "list_action_runs"): (),
+        (executions, "list_escalations"): (),
+        (executions, "find_start"): None,
+        (executions, "find_delivery"): None,
+        (incidents, "list_needing_people"): (),
+        (incidents, "find_incidents"): {},
+        (incidents, "list_incidents"): IncidentPage((), 0),
+        (postmortems, "find_analysis"): None,
+        (postmortems, "list_postmortems"): (),
+        (services, "list_services"): (),
+    }
+    for (module, name), answer in nothing.items():
+        monkeypatch.setattr(module, name, lambda *_, answer=answer, **__: answer)
+    monkeypatch.setattr(session, "current_user", person)
+    monkeypatch.setattr(kestra, "watch", lambda _: Snapshot())
+    monkeypatch.setattr(kestra, "logs", lambda _: LogSnapshot())
+
+
+@pytest.fixture
+def open_page() -> Open:
+    """Open a page by its file's name, with the parameters of its address."""
+
+    def opened(name: str = "overview", **query: str) -> AppTest:
+        app = AppTest.from_file(str(ENTRY), default_timeout=20)
+        for key, value in query.items():
+            app.query_params[key] = value
+        if name != "overview":
+            app.switch_page(f"../pages/{name}.py")
+        return app.run()
+
+    return opened
+
+
+def words(app: AppTest) -> str:
+    """Everything a reader sees, kind by kind, as one text without the marks that keep it harmless."""
+    kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "error", "code", "text")
+    found = [element for kind in kinds for element in app.get(kind)]
+    text = "\n".join(str(getattr(element, "value", "")) for element in found)
+    return re.sub(r"\\(?=[!-/:-@\[-`{-~])|\u2060", "", text)

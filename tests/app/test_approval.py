@@ -1,0 +1,196 @@
+"""The decision's page: what would happen, who may decide, what becomes of a press."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dashboard.domain.approval import Decision, DecisionReceipt
+from dashboard.errors import AlreadyDecided, FourEyes, ReasonRequired
+from dashboard.store import approvals, executions, incidents, postmortems
+from dashboard.worker import bell
+from tests.app.conftest import Open, words
+from tests.app.examples import (
+    APPROVAL_ID,
+    ago,
+    make_analysis,
+    make_approval,
+    make_incident,
+    make_proposal_text,
+    make_rule,
+    make_start,
+)
+
+Row = dict[str, Any]
+
+
+@pytest.fixture
+def row(monkeypatch: pytest.MonkeyPatch) -> Row:
+    """The fields of the stored approval, which a decision may change."""
+    fields: Row = {}
+    monkeypatch.setattr(approvals, "get_approval", lambda *_: make_approval(**fields))
+    monkeypatch.setattr(approvals, "get_rule", lambda *_: make_rule())
+    monkeypatch.setattr(incidents, "get_incident", lambda *_: make_incident(status="awaiting_approval"))
+    monkeypatch.setattr(postmortems, "find_analysis", lambda *_: make_analysis())
+    return fields
+
+
+@pytest.fixture
+def decided(monkeypatch: pytest.MonkeyPatch, row: Row) -> list[tuple[object, ...]]:
+    """What reached the database; a decision is stored as the database does it."""
+    calls: list[tuple[object, ...]] = []
+
+    def decide(_: object, *arguments: Any) -> DecisionReceipt:
+        calls.append(arguments)
+        row.update(status=arguments[1].value, decided_by_name="Ana Approver", decided_at=ago(0))
+        row.update(decision_reason=arguments[2] or None)
+        return DecisionReceipt(approval_id=APPROVAL_ID, status=arguments[1].value)
+
+    monkeypatch.setattr(approvals, "decide", decide)
+    return calls
+
+
+@pytest.mark.usefixtures("row")
+def test_the_page_shows_what_would_be_sent_to_the_letter(open_page: Open) -> None:
+    app = open_page("approval", id=APPROVAL_ID)
+    assert [heading.value for heading in app.subheader] == [
+        "1. What happens if I approve",
+        "2. Why",
+        "3. If it goes wrong",
+        "4. Decide",
+    ]
+    text = words(app)
+    assert "POST http://127.0.0.1:8091/services/payment-api/restart" in text
+    assert '{"instances": 2}' in text
+    assert "`instances` = `2`" in text
+    assert "low risk" in text
+    assert "Restart again with the former number of instances." in text
+    assert make_approval().content_hash in text
+    assert app.button(key="decide_approve").label.replace("\\", "") == "Approve: Restart payment-api"
+
+
+def test_a_press_decides_on_the_hash_that_was_seen_and_wakes_the_worker(
+    open_page: Open, decided: list[tuple[object, ...]]
+) -> None:
+    bell.wait(0)
+    app = open_page("approval", id=APPROVAL_ID)
+    app.text_area(key=f"reason_{APPROVAL_ID}").input(" pool is dead ")
+    app.button(key="decide_approve").click().run()
+    assert decided == [(APPROVAL_ID, Decision.APPROVED, "pool is dead", make_approval().content_hash)]
+    assert bell.wait(0)
+    text = words(app)
+    assert "Ana Approver approved this just now" in text
+    assert "being delivered" in text
+    assert "4. Decide" not in text
+
+
+def test_a_rejection_without_a_reason_is_refused_at_the_field(
+    open_page: Open, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ReasonRequired("A rejection needs a reason.")
+
+    monkeypatch.setattr(approvals, "decide", refuse)
+    app = open_page("approval", id=APPROVAL_ID)
+    app.button(key="decide_reject").click().run()
+    assert "A rejection needs a reason." in words(app)
+    assert app.button(key="decide_reject")
+
+
+def test_the_loser_of_a_race_reads_who_decided_what_when_and_why(
+    open_page: Open, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_late(*_: object) -> None:
+        row.update(
+            status="rejected",
+            decided_by_name="Ada Admin",
+            decided_at=ago(1),
+            decision_reason="The cause is elsewhere.",
+        )
+        raise AlreadyDecided("Ada Admin rejected this at 2026-11-24 06:00:00 UTC.", by="Ada Admin")
+
+    monkeypatch.setattr(approvals, "decide", too_late)
+    app = open_page("approval", id=APPROVAL_ID)
+    app.button(key="decide_approve").click().run()
+    text = words(app)
+    assert "Ada Admin rejected this at 2026-11-24 06:00:00 UTC." in text
+    assert "Reason: The cause is elsewhere." in text
+    assert not [button for button in app.button if button.key == "decide_approve"]
+
+
+def test_who_may_not_decide_is_told_before_typing(
+    open_page: Open, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = make_rule(may_decide=False, why_not="You submitted this incident; somebody else has to decide.")
+    monkeypatch.setattr(approvals, "get_rule", lambda *_: rule)
+    app = open_page("approval", id=APPROVAL_ID)
+    text = words(app)
+    assert "You submitted this incident; somebody else has to decide." in text
+    assert "Who may decide: Ada Admin, Ana Approver." in text
+    assert not app.text_area
+
+
+def test_a_right_lost_in_between_is_said(open_page: Open, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise FourEyes("Supabase", "You asked for this run; somebody else has to decide.", status=403)
+
+    monkeypatch.setattr(approvals, "decide", refuse)
+    app = open_page("approval", id=APPROVAL_ID)
+    app.button(key="decide_approve").click().run()
+    assert "You asked for this run" in words(app)
+
+
+def test_with_nothing_to_carry_out_the_button_says_so(open_page: Open, row: Row) -> None:
+    row["proposal_text"] = make_proposal_text(
+        nothing_to_carry_out=True, actions=[], problems=["No action fits."]
+    )
+    app = open_page("approval", id=APPROVAL_ID)
+    assert "carry nothing out" in app.button(key="decide_approve").label
+    assert "No action fits." in words(app)
+
+
+def test_a_proposal_the_desk_cannot_read_is_shown_as_stored(open_page: Open, row: Row) -> None:
+    row["proposal_text"] = '{"version": 99}'
+    app = open_page("approval", id=APPROVAL_ID)
+    assert not app.exception
+    assert '{"version": 99}' in words(app)
+    assert app.button(key="decide_approve").label == "Approve the stored text"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"status": "expired", "cause": "Nobody decided in time."}, "Cause: Nobody decided in time."),
+        (
+            {"status": "cancelled", "cause": "The run was killed."},
+            "Submit the incident again to start a new run.",
+        ),
+        (
+            {
+                "status": "approved",
+                "decided_by_name": "Ada Admin",
+                "decided_at": "2026-11-24T06:00:00Z",
+                "delivered_at": "2026-11-24T06:00:01Z",
+                "outcome": "unknown",
+            },
+            "It may or may not have happened: check the service.",
+        ),
+    ],
+)
+def test_afterwards_the_page_is_the_record(open_page: Open, row: Row, fields: Row, said: str) -> None:
+    row.update(fields)
+    app = open_page("approval", id=APPROVAL_ID)
+    assert said in words(app)
+    assert not app.text_area
+
+
+def test_a_delivery_that_does_not_get_through_says_why(
+    open_page: Open, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row.update(status="approved", decided_by_name="Ada Admin", decided_at=ago(90))
+    waiting = make_start(kind="deliver_decision", last_error="Kestra cannot be reached.")
+    monkeypatch.setattr(executions, "find_delivery", lambda *_: waiting)
+    text = words(open_page("approval", id=APPROVAL_ID))
+    assert "being delivered" in text
+    assert "Last try: Kestra cannot be reached." in text

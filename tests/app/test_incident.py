@@ -1,0 +1,181 @@
+"""The incident's page through the life of a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from dashboard.domain.action import ActionRun
+from dashboard.domain.execution import Escalation, LogLine
+from dashboard.domain.incident import SubmitReceipt
+from dashboard.errors import NotFound, UpstreamUnreachable
+from dashboard.kestra_api.observation import LogSnapshot, Snapshot, Source
+from dashboard.store import approvals, executions, incidents, postmortems
+from dashboard.ui import kestra
+from tests.app.conftest import Open, words
+from tests.app.examples import (
+    INCIDENT_ID,
+    PAUSED_TASKS,
+    ago,
+    make_analysis,
+    make_approval,
+    make_execution,
+    make_incident,
+    make_run,
+    make_start,
+)
+
+
+@pytest.fixture(autouse=True)
+def an_incident(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(incidents, "get_incident", lambda *_: make_incident())
+
+
+def runs(monkeypatch: pytest.MonkeyPatch, **fields: object) -> None:
+    monkeypatch.setattr(executions, "list_executions", lambda *_: (make_run(**fields),))
+
+
+def test_before_there_is_an_execution_it_is_being_started(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(executions, "find_start", lambda *_: make_start())
+    text = words(open_page("incident", id=INCIDENT_ID))
+    assert "Being started since 3 s ago" in text
+    assert "could not be started" not in text
+
+
+def test_a_start_that_fails_says_why_and_that_it_goes_on(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck = make_start(attempts=4, last_error="Kestra cannot be reached.", stuck_since=ago(10))
+    monkeypatch.setattr(executions, "find_start", lambda *_: stuck)
+    text = words(open_page("incident", id=INCIDENT_ID))
+    assert "Kestra cannot be reached." in text
+    assert "after 4 tries so far. Stuck since" in text
+
+
+def test_a_running_execution_shows_its_steps_and_how_old_the_news_is(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs(monkeypatch)
+    execution = make_execution("PAUSED", *PAUSED_TASKS)
+    monkeypatch.setattr(kestra, "watch", lambda _: Snapshot(execution, ago(1), Source.STREAMED, None, 3))
+    lines = (LogLine(at=ago(5), level="WARN", message="a *starred* line", task_id="ai_agent_analyze"),)
+    monkeypatch.setattr(kestra, "logs", lambda _: LogSnapshot(lines, ago(1)))
+    app = open_page("incident", id=INCIDENT_ID)
+    labels = [str(expander.label) for expander in app.get("expander")]
+    assert any("Wait for a decision" in label and "Paused" in label for label in labels)
+    assert any("HIGH branch" in label and "not taken" in label for label in labels)
+    text = words(app)
+    assert "just now, streamed" in text
+    assert "WARN  [Analyse the cause] a *starred* line" in app.code[0].value
+
+
+def test_what_was_found_and_decided_stands_beside_it(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs(monkeypatch)
+    monkeypatch.setattr(postmortems, "find_analysis", lambda *_: make_analysis())
+    monkeypatch.setattr(approvals, "list_approvals", lambda *_: (make_approval(),))
+    text = words(open_page("incident", id=INCIDENT_ID))
+    assert "waiting for a decision" in text
+    assert "The database pool of payment-api is exhausted" in text
+    assert "**3 times** `Connection timeout: pool exhausted`" in text
+    assert "2 secrets or personal data were taken out" in text
+
+
+@pytest.mark.parametrize(
+    ("status", "verified", "said"),
+    [
+        ("acted", True, "done and verified"),
+        ("acted", False, "done, but its effect was not seen"),
+        ("failed", None, "did not happen"),
+        ("unknown", None, "may or may not have happened"),
+    ],
+)
+def test_nothing_says_done_that_was_not_done(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch, status: str, verified: bool | None, said: str
+) -> None:
+    runs(monkeypatch, state="WARNING", ended_at=ago(5))
+    run = ActionRun(
+        id="a",
+        incident_id=INCIDENT_ID,
+        action_key="1",
+        title="Restart payment-api",
+        status=status,
+        verified=verified,
+        begun_at=ago(9),
+    )
+    monkeypatch.setattr(executions, "list_action_runs", lambda *_: (run,))
+    text = words(open_page("incident", id=INCIDENT_ID))
+    assert said in text
+    assert ("done and verified" in text) == (verified is True)
+
+
+def test_a_failure_says_which_step_why_what_is_saved_and_what_to_do(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs(monkeypatch, state="FAILED", ended_at=ago(5), problem="The model did not answer in time.")
+    failed = make_execution("FAILED", ("open_run", "SUCCESS"), ("ai_agent_analyze", "FAILED"))
+    monkeypatch.setattr(kestra, "watch", lambda _: Snapshot(failed, ago(5), Source.POLLED, None, 3))
+    said = open_page("incident", id=INCIDENT_ID).error[0].value
+    assert "Step: Analyse the cause." in said
+    assert "The model did not answer in time." in said
+    assert "are saved" in said
+    assert "Submit the incident again" in said
+
+
+def test_without_kestra_the_flows_own_report_is_shown(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs(monkeypatch)
+    error = UpstreamUnreachable("Kestra", "Kestra cannot be reached.")
+    monkeypatch.setattr(kestra, "watch", lambda _: Snapshot(error=error))
+    monkeypatch.setattr(kestra, "logs", lambda _: LogSnapshot(error=error))
+    text = words(open_page("incident", id=INCIDENT_ID))
+    assert "Kestra cannot be reached." in text
+    assert "Last reported step: Analyse the cause." in text
+    assert "from the flow's own reports" in text
+
+
+def test_when_supabase_goes_away_the_page_keeps_what_it_knew(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs(monkeypatch)
+    app = open_page("incident", id=INCIDENT_ID)
+
+    def fail(*_: object) -> None:
+        raise UpstreamUnreachable("Supabase", "Supabase cannot be reached.")
+
+    monkeypatch.setattr(incidents, "get_incident", fail)
+    text = words(app.run())
+    assert "Shown is what was known just now" in text
+    assert "Payments time out" in text
+
+
+def test_a_twin_says_since_when_it_is_open_and_how_often_it_was_seen(open_page: Open) -> None:
+    app = open_page("incident", id=INCIDENT_ID)
+    app.session_state["joined"] = SubmitReceipt(
+        incident_id=INCIDENT_ID, external_id="INC-1", joined=True, occurrences=3, opened_at=ago(720)
+    )
+    text = words(app.run())
+    assert "Already open since 12 min ago" in text
+    assert "seen 3 times" in text
+
+
+def test_an_escalation_nobody_could_be_told_of_says_so(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs(monkeypatch)
+    lonely = Escalation(id="e", incident_id=INCIDENT_ID, reason="HIGH", told_nobody=True, created_at=ago(3))
+    monkeypatch.setattr(executions, "list_escalations", lambda *_: (lonely,))
+    assert "Nobody could be told" in words(open_page("incident", id=INCIDENT_ID))
+
+
+def test_somebody_elses_incident_is_not_there(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object) -> None:
+        raise NotFound("There is no such incident, or it belongs to another organization.")
+
+    monkeypatch.setattr(incidents, "get_incident", missing)
+    app = open_page("incident", id=INCIDENT_ID)
+    assert not app.title
+    assert "There is no such incident" in words(app)

@@ -1,0 +1,9 @@
+"""Starlette's test client, which warns at import that it would rather have `httpx2`; nothing else does."""
+
+import warnings
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from starlette.testclient import TestClient
+
+__all__ = ["TestClient"]
