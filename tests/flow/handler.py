@@ -1,0 +1,163 @@
+"""What a test does with the running flow: file an incident, wait, decide, look at what came of it."""
+
+import json
+import uuid
+from typing import Any, Self
+
+import httpx
+
+from dashboard.seed.catalogue import restart_action
+from tests.sql.desk import Desk, Person
+from tests.support.flow_file import FLOW_FILE
+from tests.support.until import until
+
+Json = dict[str, Any]
+NAMESPACE, FLOW, KEY = "incident.response", "incident-handler", "incident-webhook-key"
+WEBHOOK = f"/api/v1/executions/webhook/{NAMESPACE}/{FLOW}/{KEY}"
+TERMINAL = {"SUCCESS", "WARNING", "FAILED", "KILLED"}
+LOGS = [f"2026-11-24T05:00:{n:02d}Z ERROR connection pool exhausted after {n}00 ms" for n in range(30)]
+
+
+class Handler:
+    """The deployed flow and the parts around it."""
+
+    def __init__(
+        self, desk: Desk, *, kestra_url: str, kestra_login: tuple[str, str], model_url: str, service_url: str
+    ) -> None:
+        self.desk = desk
+        self.model_url = model_url
+        self.service_url = service_url
+        self._kestra = httpx.Client(base_url=kestra_url, auth=kestra_login, timeout=20, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._kestra.close()
+
+    def deploy(self, **values: str) -> None:
+        """Saves the flow, its tries closer together, and its values; points the catalogue to the service."""
+        source = FLOW_FILE.read_text().replace("interval: PT2S", "interval: PT0.2S")
+        findings = self._yaml("/api/v1/main/flows/validate", source).json()
+        assert not findings[0].get("constraints"), findings
+        assert not findings[0].get("warnings"), findings
+        self._yaml("/api/v1/main/flows", source).raise_for_status()
+        for name, value in values.items():
+            self.put_value(name, value)
+        action = restart_action("payment-api", self.service_url)
+        for part in ("parameters", "request", "verify"):
+            self.desk.configure("actions", self.desk.action, **{part: json.dumps(action[part])})
+
+    def _yaml(self, path: str, source: str) -> httpx.Response:
+        return self._kestra.post(path, content=source, headers={"Content-Type": "application/x-yaml"})
+
+    def put_value(self, name: str, value: str) -> None:
+        path = f"/api/v1/main/namespaces/{NAMESPACE}/kv/{name}"
+        answer = self._kestra.put(path, content=json.dumps(value), headers={"Content-Type": "text/plain"})
+        answer.raise_for_status()
+
+    def misbehave(self, url: str, how: str, times: int = 1, **more: Any) -> None:
+        """Makes the next answers of model or service go wrong."""
+        httpx.post(
+            f"{url}/test-hooks/misbehave", json={"how": how, "times": times, **more}, trust_env=False
+        ).raise_for_status()
+
+    # The story ----------------------------------------------------------------------------------------------
+
+    def file(self, severity: Any, **more: Any) -> str:
+        """Posts a new incident to the webhook; answers the execution's id."""
+        incident = {
+            "id": f"INC-{uuid.uuid4().hex[:10]}",
+            "service": "payment-api",
+            "severity": severity,
+            "title": f"High error rate {uuid.uuid4()}",
+            "logs": LOGS,
+            "metrics": {"error_rate": 0.45},
+            "context": {"host": "prod-1"},
+        }
+        return self.post(incident | more)
+
+    def post(self, payload: Any) -> str:
+        answer = self._kestra.post(WEBHOOK, json=payload)
+        answer.raise_for_status()
+        return str(answer.json()["id"])
+
+    def state(self, execution: str) -> str:
+        answer = self._kestra.get(f"/api/v1/main/executions/{execution}")
+        answer.raise_for_status()
+        return str(answer.json()["state"]["current"])
+
+    def wait(self, execution: str, *states: str, seconds: float = 60) -> str:
+        """The state, once it is one of `states` (default: any end); at an end, once it was reported too."""
+        wanted = set(states) or TERMINAL
+
+        def reached() -> str | None:
+            state = self.state(execution)
+            assert state not in TERMINAL or state in wanted, f"{state}: {self.problem(execution)}"
+            return state if state in wanted else None
+
+        state = until(reached, f"{execution} is {' or '.join(sorted(wanted))}", seconds)
+        if state in TERMINAL:
+            until(lambda: self.execution(execution)["ended_at"], f"{execution} is reported as ended")
+        return state
+
+    def resume(self, execution: str, **inputs: str) -> int:
+        """Answers the HTTP status."""
+        files = {name: (None, value) for name, value in inputs.items()} or {"": (None, "")}
+        return self._kestra.post(
+            f"/api/v1/main/executions/{execution}/actions/resume", files=files
+        ).status_code
+
+    def decide(self, person: Person, execution: str, decision: str) -> None:
+        """Decides and does what the worker would: resumes."""
+        approval = self.approval(execution)
+        self.desk.decide(person, approval, decision)
+        assert self.resume(execution, decision_id=str(approval["id"])) == 200
+
+    # What came of it ----------------------------------------------------------------------------------------
+
+    def execution(self, execution: str) -> Json:
+        return self.desk.row("select * from executions where kestra_execution_id = %s", execution)
+
+    def problem(self, execution: str) -> Any:
+        found = self.desk.rows("select problem from executions where kestra_execution_id = %s", execution)
+        return found[0]["problem"] if found else "never claimed"
+
+    def incident(self, execution: str) -> Json:
+        return self.desk.row(
+            "select * from incidents where id = %s", self.execution(execution)["incident_id"]
+        )
+
+    def analysis(self, execution: str) -> Json:
+        return self.desk.row("select * from ai_analyses where kestra_execution_id = %s", execution)
+
+    def approval(self, execution: str) -> Json:
+        return self.desk.row("select * from approvals where kestra_execution_id = %s", execution)
+
+    def action_runs(self, execution: str) -> list[Json]:
+        query = "select * from action_runs where execution_id = %s order by begun_at"
+        return self.desk.rows(query, self.execution(execution)["id"])
+
+    def escalations(self, execution: str) -> list[str]:
+        query = "select reason from escalations where execution_id = %s"
+        return [row["reason"] for row in self.desk.rows(query, self.execution(execution)["id"])]
+
+    def restarts(self) -> int:
+        """How often the demo service really restarted payment-api."""
+        return int(httpx.get(f"{self.service_url}/restarts", trust_env=False).json()["payment-api"])
+
+    def prompts(self) -> list[str]:
+        """The last prompts the model got."""
+        answer = httpx.get(f"{self.model_url}/test-hooks/prompts", trust_env=False).json()
+        return [one["prompt"] for one in answer]
+
+    def logs(self, execution: str) -> str:
+        answer = self._kestra.get(f"/api/v1/main/logs/{execution}")
+        answer.raise_for_status()
+        return answer.text
+
+    def outputs(self, execution: str) -> str:
+        """Execution and outputs as Kestra tells them."""
+        texts = [self._kestra.get(f"/api/v1/main/executions/{execution}").text]
+        texts.append(self._kestra.get(f"/api/v1/main/outputs/{execution}").text)
+        return "\n".join(texts)
