@@ -23,6 +23,9 @@ create table public.incidents (
     occurrences int not null default 1 check (occurrences >= 1),
     submitted_by uuid references public.profiles (user_id),
     submitted_by_name text,
+    acknowledged_at timestamptz,
+    acknowledged_by uuid references public.profiles (user_id),
+    assigned_to uuid references public.profiles (user_id),
     version int not null default 1,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
@@ -56,6 +59,9 @@ comment on column public.incidents.fingerprint is 'SHA-256 of service and normal
 comment on column public.incidents.occurrences is 'How often it was reported while open.';
 comment on column public.incidents.submitted_by is 'The person; null: by webhook, submitter unknown.';
 comment on column public.incidents.submitted_by_name is 'That person''s name at that time.';
+comment on column public.incidents.acknowledged_at is 'First acknowledgement; with created_at the time to acknowledge.';
+comment on column public.incidents.acknowledged_by is 'Who acknowledged first.';
+comment on column public.incidents.assigned_to is 'Who has it.';
 comment on column public.incidents.version is 'Raised by every change; edits name the version they saw.';
 comment on column public.incidents.created_at is 'First report.';
 comment on column public.incidents.updated_at is 'Last change.';
@@ -158,6 +164,8 @@ create table public.executions (
     started_at timestamptz not null default now(),
     reported_at timestamptz not null default now(),
     seen_at timestamptz,
+    kill_requested_at timestamptz,
+    superseded_at timestamptz,
     ended_at timestamptz
 );
 create unique index executions_one_live_owner on public.executions (incident_id) where owns and ended_at is null;
@@ -180,6 +188,8 @@ comment on column public.executions.problem is 'Why it failed or was refused.';
 comment on column public.executions.started_at is 'When it claimed the incident.';
 comment on column public.executions.reported_at is 'When the flow last reported.';
 comment on column public.executions.seen_at is 'When the worker last saw it at Kestra.';
+comment on column public.executions.kill_requested_at is 'When a person asked to kill it; nothing begins after that.';
+comment on column public.executions.superseded_at is 'When another run took its place.';
 comment on column public.executions.ended_at is 'When its end was recorded; null: live.';
 
 create table public.escalations (

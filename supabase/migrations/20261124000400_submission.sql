@@ -68,7 +68,9 @@ begin
         joined := true;
         update public.incidents set occurrences = occurrences + 1 where id = incident.id returning * into incident;
         perform private.add_event(incident, 'seen_again', me.user_id, me.display_name, jsonb_build_object('payload', given));
-        if not private.has_live_run(incident.id) then
+        if private.severity_rank(private.severity(given ->> 'severity')) > private.severity_rank(incident.severity) then
+            run_id := private.raise_severity(incident.id, private.severity(given ->> 'severity'), me);
+        elsif not private.has_live_run(incident.id) then
             run_id := private.owe_run(incident, me.user_id);
         end if;
     else

@@ -225,6 +225,18 @@ begin
 end $$;
 comment on function private.refuse_decided is 'Raises 409, saying who decided what and why, unless the approval is pending.';
 
+create function private.cancel_pending(execution_id uuid, cause text) returns void
+language plpgsql set search_path = '' as $$
+declare
+    approval public.approvals;
+begin
+    for approval in select * from public.approvals a where a.execution_id = $1 and a.status = 'pending' for update loop
+        update public.approvals a set status = 'cancelled', cause = $2 where a.id = approval.id;
+        perform private.audit(approval.organization_id, null, 'rules', 'approval.cancelled', 'approvals', approval.id::text, jsonb_build_object('cause', $2));
+    end loop;
+end $$;
+comment on function private.cancel_pending is 'Cancels the pending approval of an execution, with the cause.';
+
 create function private.visible_approval(approval_id uuid, me public.profiles) returns public.approvals
 language plpgsql stable set search_path = '' as $$
 declare

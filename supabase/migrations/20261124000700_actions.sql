@@ -129,6 +129,9 @@ begin
     if run.status = 'acted' and run.verified and not private.actions_left(run) then
         return private.no_leave('Everything was carried out.', true);
     end if;
+    if execution.kill_requested_at is not null then
+        return private.no_leave('A person asked to kill this run.');
+    end if;
     refused := private.refusal(incident, approval);
     if refused is not null then
         return private.no_leave(refused);
@@ -340,7 +343,6 @@ language plpgsql security definer set search_path = '' as $$
 declare
     execution public.executions;
     incident public.incidents;
-    approval public.approvals;
     run public.action_runs;
     errors text;
     already boolean;
@@ -365,16 +367,15 @@ begin
         reported_at = now(), history_length = greatest(e.history_length, coalesce(finish_run.seen, 0))
     where e.id = execution.id returning * into execution;
 
-    if execution.owns and not already then
-        for approval in select * from public.approvals a where a.execution_id = execution.id and a.status = 'pending' for update loop
-            update public.approvals a set status = 'cancelled', cause = private.end_sentence(execution.state, execution.problem) where a.id = approval.id;
-            perform private.audit(incident.organization_id, null, 'flow', 'approval.cancelled', 'approvals', approval.id::text,
-                jsonb_build_object('cause', execution.state));
-        end loop;
+    if not already then
+        -- Also of a superseded run: what it had begun may have happened.
         for run in select * from public.action_runs r where r.execution_id = execution.id and r.status = 'begun' for update loop
             update public.action_runs r set status = 'unknown', finished_at = clock_timestamp() where r.id = run.id returning * into run;
             perform private.conclude_action(run);
         end loop;
+    end if;
+    if execution.owns and not already then
+        perform private.cancel_pending(execution.id, private.end_sentence(execution.state, execution.problem));
         update public.approvals a set outcome = 'not_carried_out', outcome_reason = case when a.nothing_to_carry_out
                 then 'There was nothing to carry out.' else private.end_sentence(execution.state, execution.problem) end
         where a.execution_id = execution.id and a.status = 'approved' and a.outcome is null;

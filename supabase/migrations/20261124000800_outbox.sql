@@ -1,17 +1,23 @@
 -- The worker's side: taking and settling what is owed, and noting what it saw at Kestra.
 
+create function private.urgency(owed public.outbox) returns int
+language sql immutable set search_path = '' as $$
+    select case when owed.kind = 'command' and owed.payload ->> 'command' = 'kill' then 0 else 1 end
+$$;
+comment on function private.urgency is 'A kill goes before everything else of its incident.';
+
 create function public.take_outbox(worker text, kinds text[] default null, n int default 10, lease_seconds int default 30) returns setof jsonb
 language sql security definer set search_path = '' as $$
     with due as (
         select o.id from public.outbox o
         where o.status = 'owed' and o.next_attempt_at <= now() and (o.lease_until is null or o.lease_until <= now())
             and (kinds is null or o.kind = any (kinds))
-            -- One row at a time per incident, oldest first; notices hold up nothing.
+            -- One row at a time per incident, oldest first, a kill before all others; notices hold up nothing.
             and (o.kind = 'notice' or not exists (
                 select from public.outbox earlier
                 where earlier.incident_id = o.incident_id and earlier.status = 'owed' and earlier.kind <> 'notice'
-                    and (earlier.created_at, earlier.id) < (o.created_at, o.id)))
-        order by o.created_at
+                    and (private.urgency(earlier), earlier.created_at, earlier.id) < (private.urgency(o), o.created_at, o.id)))
+        order by private.urgency(o), o.created_at
         limit least(greatest(n, 0), 100)
         for update skip locked
     )
@@ -145,3 +151,5 @@ grant execute on function
     public.take_outbox(text, text[], int, int), public.settle_outbox(uuid, uuid, text, json),
     public.note_execution(text, text, text, text, int), public.import_incident(json)
     to service_role;
+revoke all on all functions in schema private from public, anon, authenticated, service_role;
+grant execute on function private.my_organization() to authenticated;

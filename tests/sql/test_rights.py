@@ -25,6 +25,9 @@ TABLES = [
 ANON = {"desk_session", "take_refresh", "store_refresh", "close_desk_session", "public_settings"}
 PEOPLE = ANON | {
     "submit_incident",
+    "update_incident",
+    "request_command",
+    "withdraw_outbox",
     "decide_approval",
     "approval_rule",
     "waiting_approvals",
