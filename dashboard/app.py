@@ -1,5 +1,7 @@
 """Streamlit's entry script: sign-in gate, frame, and the page that was asked for."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from dashboard import routes
@@ -7,7 +9,9 @@ from dashboard.store import approvals
 from dashboard.ui import session
 from dashboard.ui.frame import render_frame
 
-st.set_page_config(page_title="IncidentScribe", page_icon=":material/crisis_alert:", layout="wide")
+# A file of our own: icons by name would be fetched from elsewhere.
+icon = Path(__file__).parent / "ui" / "icon.png"
+st.set_page_config(page_title="IncidentScribe", page_icon=str(icon), layout="wide")
 
 pages = [
     st.Page(

@@ -8,7 +8,7 @@ from dashboard.routes import INCIDENTS
 from dashboard.store import cases
 from dashboard.ui import kestra, session
 from dashboard.ui.errors_view import render_error, shown
-from dashboard.ui.findings import render_findings
+from dashboard.ui.findings import render_findings, render_pending
 from dashboard.ui.incident_header import render_incident_header, render_joined, render_report
 from dashboard.ui.known import Known, read, render_known
 from dashboard.ui.links import id_in_address, render_link
@@ -43,6 +43,7 @@ def head() -> None:
     with shown():
         known = read_case()
         render_incident_header(known.value.incident, utc_now())
+        render_pending(known.value, utc_now())
         render_known(known)
         if known.value.mark != drawn.mark and not (known.value.is_moving and drawn.is_moving):
             st.rerun()

@@ -6,10 +6,10 @@ from dashboard.domain.clock import utc_now
 from dashboard.routes import APPROVALS, INCIDENTS
 from dashboard.store import approvals, executions, incidents
 from dashboard.ui import session
-from dashboard.ui.cards import render_incident, render_run, render_waiting
+from dashboard.ui.cards import render_incident, render_run, render_start, render_waiting
 from dashboard.ui.errors_view import render_empty, shown
 from dashboard.ui.links import render_link
-from dashboard.ui.times import render_freshness, with_age
+from dashboard.ui.times import render_freshness
 
 session.require()
 st.title("Overview")
@@ -48,8 +48,7 @@ def running_now() -> None:
         )
         for start in starting:
             if incident := about.get(start.incident_id or ""):
-                render_incident(incident, utc_now())
-                st.caption(f"Being started since {with_age(start.created_at, utc_now())}.")
+                render_start(start, incident, utc_now())
         for run in running:
             render_run(run, about.get(run.incident_id), utc_now())
         if not running and not starting:

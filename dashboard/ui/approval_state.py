@@ -24,7 +24,7 @@ def render_approval_state(approval: Approval, now: datetime) -> None:
     st.markdown(approval_chip(approval).markdown())
     if approval.is_pending:
         st.caption(deadline(approval.deadline_at, now))
-        render_link(APPROVAL, "Read the proposal and decide", id=approval.id)
+        render_link(APPROVAL, "The proposal", id=approval.id)
         return
     st.caption("  \n".join(record_sentences(approval, now) + _delivery(approval, None, now)))
     render_link(APPROVAL, "The proposal and its record", id=approval.id)

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboard.domain.analysis import AiAnalysis
+from dashboard.domain.clock import parse_instant
 from dashboard.domain.evidence import Sentence
 from dashboard.domain.postmortem import ActionItem, Documentation, Remediation, TimelineEntry
 from dashboard.ui.analysis import render_clusters
 from dashboard.ui.chips import Chip, confidence_chip
 from dashboard.ui.evidence import cited, render_sentences
 from dashboard.ui.text import clean, escape
+from dashboard.ui.times import absolute
 
 _PRIORITIES = {"HIGH": "orange", "MEDIUM": "yellow", "LOW": "blue"}
 
@@ -64,8 +66,16 @@ def _render_timeline(entries: Sequence[TimelineEntry], known: Sequence[int]) -> 
     if not entries:
         _missing()
     for entry in entries:
-        at = f":small[:gray[{escape(entry.at)}]]  \n" if entry.at else ""
+        at = f":small[:gray[{_moment(entry.at)}]]  \n" if entry.at else ""
         st.markdown(at + cited(entry.text, entry.evidence, known))
+
+
+def _moment(at: str) -> str:
+    """A moment as every other on the screen; what is none stays as it was written."""
+    try:
+        return absolute(parse_instant(at))
+    except ValueError:
+        return escape(at)
 
 
 def _render_impact(found: AiAnalysis, known: Sequence[int]) -> None:

@@ -6,13 +6,22 @@ from datetime import datetime
 
 import streamlit as st
 
-from dashboard.routes import POSTMORTEM
+from dashboard.domain.clock import time_left_words
+from dashboard.routes import APPROVAL, POSTMORTEM
 from dashboard.store.cases import Case, Findings
 from dashboard.ui.actions import render_action_runs
 from dashboard.ui.analysis import render_analysis
 from dashboard.ui.approval_state import render_approval_state
 from dashboard.ui.escalation import render_escalations
 from dashboard.ui.links import render_link
+
+
+def render_pending(case: Case, now: datetime) -> None:
+    """What waits for a decision, where a phone shows it first."""
+    for approval in case.approvals:
+        if approval.is_pending:
+            left = time_left_words(approval.deadline_at, now)
+            render_link(APPROVAL, f"Read the proposal and decide, {left}", strong=True, id=approval.id)
 
 
 def render_findings(case: Case, found: Findings, now: datetime) -> None:

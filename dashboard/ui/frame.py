@@ -34,6 +34,11 @@ def render_frame(user: CurrentUser, here: str, count_waiting: Callable[[], int])
         st.caption(escape(user.person.organization_name or "Your organization"))
         st.markdown(f"{escape(user.name)}  \n:small[{escape(user.person.role)}, {escape(user.person.email)}]")
         render_account(user.logout_token, here)
+        if user.is_demo:
+            st.caption(
+                "Demo: the service acted on is simulated, and the model too unless a Gemini key is set. "
+                "Flow engine and database are real."
+            )
 
 
 def _render_approvals(count_waiting: Callable[[], int]) -> None:

@@ -18,10 +18,11 @@ def id_in_address() -> str | None:
     return wanted if _UUID.fullmatch(wanted) else None
 
 
-def render_link(route: Route, label: str, *, icon: str | None = None, **query: str) -> None:
+def render_link(route: Route, label: str, *, strong: bool = False, **query: str) -> None:
     """A link to a page of the desk; the label is shown letter by letter."""
     route.link(**query)  # refuses parameters the page does not know
-    st.page_link(route.file, label=escape(label), icon=icon or route.icon, query_params=query or None)
+    shown = f"**{escape(label)}**" if strong else escape(label)
+    st.page_link(route.file, label=shown, icon=route.icon, query_params=query or None)
 
 
 def go_to(route: Route, **query: str) -> None:

@@ -15,7 +15,7 @@ from dashboard.ui.chips import state_chip
 from dashboard.ui.errors_view import render_empty
 from dashboard.ui.steps import render_steps
 from dashboard.ui.text import code, escape
-from dashboard.ui.times import absolute, render_freshness, with_age
+from dashboard.ui.times import absolute, render_freshness, unbroken, with_age
 
 _HOW = {Source.STREAMED: "streamed", Source.POLLED: "polled", Source.NONE: "from the flow's own reports"}
 
@@ -47,7 +47,7 @@ def render_run_state(run: ExecutionRecord, snapshot: Snapshot, now: datetime) ->
     state = execution.state if execution else run.state or "CREATED"
     began = (execution.started_at if execution else None) or run.started_at
     ended = execution.ended_at if execution else run.ended_at
-    took = f" :small[{duration_words(((ended or now) - began).total_seconds())}]" if began else ""
+    took = f" :small[{unbroken(duration_words(((ended or now) - began).total_seconds()))}]" if began else ""
     st.markdown(f"{state_chip(state).markdown()}{took} :small[execution {code(run.kestra_execution_id)}]")
     if snapshot.error:
         st.warning(

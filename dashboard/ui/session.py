@@ -17,6 +17,7 @@ from dashboard.ui.account import render_sign_in_link
 from dashboard.ui.errors_view import render_error, render_not_allowed
 from dashboard.ui.known import read
 from dashboard.web import cookies
+from dashboard.web.demo_accounts import list_demo_accounts
 from dashboard.web.seal import form_token
 from dashboard.web.sessions import desk_sessions
 from dashboard.web.sign_in import LOGOUT_FORM
@@ -26,12 +27,14 @@ from dashboard.web.sign_in import LOGOUT_FORM
 class CurrentUser:
     """The signed-in person, and the client that asks Supabase as them.
 
-    Do not keep one from run to run: its token ends. `logout_token` belongs into the sign-out form.
+    Do not keep one from run to run: its token ends. `logout_token` belongs into the sign-out form; `is_demo`
+    says that the desk runs on the local sandbox.
     """
 
     person: Person
     client: Client = field(repr=False)
     logout_token: str = field(default="", repr=False)
+    is_demo: bool = False
 
     @property
     def name(self) -> str:
@@ -64,7 +67,8 @@ def current_user() -> CurrentUser | None:
     person = read(f"person_{found.user_id}", lambda: _person(found.user_id, client)).value
     if person is None or not person.active:
         return None
-    return CurrentUser(person, client, form_token(cookie, LOGOUT_FORM))
+    is_demo = bool(list_demo_accounts(settings()))
+    return CurrentUser(person, client, form_token(cookie, LOGOUT_FORM), is_demo)
 
 
 def require(role: Role = Role.VIEWER) -> CurrentUser:

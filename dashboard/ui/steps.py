@@ -10,10 +10,10 @@ import streamlit as st
 from dashboard.domain.clock import duration_words
 from dashboard.domain.execution import Tone, state_word
 from dashboard.domain.severity import Severity
-from dashboard.domain.steps import Step, StepStatus
-from dashboard.ui.chips import state_chip
+from dashboard.domain.steps import BRANCH_TASK, Step, StepStatus
+from dashboard.ui.chips import severity_chip, state_chip
 from dashboard.ui.text import escape
-from dashboard.ui.times import absolute
+from dashboard.ui.times import absolute, unbroken
 
 _IDLE_ICONS = {
     StepStatus.TO_COME: ":material/radio_button_unchecked:",
@@ -32,9 +32,16 @@ _ICONS = {
 
 def render_steps(steps: Sequence[Step], now: datetime) -> None:
     """One line a step with state and duration; details open on demand."""
+    taken = next((step.branch for step in steps if step.branch and step.state), None)
     for step in steps:
-        with st.expander(_label(step, now), key=f"step_{step.task_id}", icon=_icon(step), type="step"):
+        label = _label_of_choice(step, taken) if step.task_id == BRANCH_TASK and taken else _label(step, now)
+        with st.expander(label, key=f"step_{step.task_id}", icon=_icon(step), type="step"):
             _render_details(step)
+
+
+def _label_of_choice(step: Step, taken: Severity) -> str:
+    # Kestra keeps the choice running until its branch has ended; a reader wants to know which one it was.
+    return f"**{escape(step.title)}** {severity_chip(taken).markdown()}"
 
 
 def _icon(step: Step) -> str:
@@ -53,9 +60,9 @@ def _label(step: Step, now: datetime) -> str:
     parts = [f"**{title}**", state_chip(step.state).markdown()]
     if step.started_at:
         seconds = ((step.ended_at or now) - step.started_at).total_seconds()
-        parts.append(f":small[{duration_words(seconds)}]")
+        parts.append(f":small[{unbroken(duration_words(seconds))}]")
     if step.attempts > 1:
-        parts.append(f":small[attempt {step.attempts}]")
+        parts.append(f":small[attempt\u00a0{step.attempts}]")
     return " ".join(parts)
 
 

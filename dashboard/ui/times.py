@@ -24,6 +24,11 @@ def deadline(moment: datetime, now: datetime) -> str:
     return f"{time_left_words(moment, now)} (until {absolute(moment)})"
 
 
+def unbroken(text: str) -> str:
+    """A length of time that does not break over two lines."""
+    return text.replace(" ", "\u00a0")
+
+
 def render_freshness(
     as_of: datetime | None, now: datetime, how: str, *, stale_after_seconds: float = 15
 ) -> None:
