@@ -53,7 +53,7 @@ def migrate() -> None:
     url = MigrateSettings.load().database_url.get_secret_value()
     migrations = read_migrations(migration_files())
     applied = apply(url, migrations, typer.echo)
-    typer.echo(f"{applied} of {len(migrations)} migrations applied, the others were there")
+    typer.echo(f"{applied} migrations applied, {len(migrations) - applied} were there already")
 
 
 @app.command()

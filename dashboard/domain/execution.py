@@ -140,9 +140,14 @@ class Execution(Shape):
 
     @property
     def current_task_id(self) -> str | None:
-        """The task it is at: the youngest that has not ended, else the last one begun."""
-        unfinished = [run for run in self.task_runs if not is_terminal(run.state)]
-        latest = max(unfinished or self.task_runs, key=_creation, default=None)
+        """The task it is at: the youngest that has not ended, else the last one begun.
+
+        Tasks that only hold others say nothing about where it is, so they do not count.
+        """
+        holders = {run.parent_id for run in self.task_runs}
+        leaves = [run for run in self.task_runs if run.id not in holders]
+        unfinished = [run for run in leaves if not is_terminal(run.state)]
+        latest = max(unfinished or leaves, key=_creation, default=None)
         return latest.task_id if latest else None
 
     def task_run(self, task_id: str) -> TaskRun | None:

@@ -19,8 +19,7 @@ class _Planned(NamedTuple):
     branch: Severity | None = None
 
 
-# Ids are those of the guide and of kestra/flows/incident-handler.yml. Helpers around them (retries,
-# reports to Supabase) are not steps to a reader and are left out.
+# Ids are those of the guide and of kestra/flows/incident-handler.yml.
 PLAN = (
     _Planned("open_run", "Claim the incident"),
     _Planned("aggregate_data_sources", "Gather evidence"),
@@ -39,12 +38,35 @@ PLAN = (
     _Planned("save_to_supabase", "Save the results"),
 )
 
-_TITLES = {planned.task_id: planned.title for planned in PLAN}
+_TITLES = {planned.task_id: planned.title for planned in PLAN} | {"finish_run": "Report the end"}
+
+# Tasks around a step that make it safe: retries, reports to Supabase. To a reader they are the step.
+_PART_OF = {
+    "claim": "open_run",
+    "analyze": "ai_agent_analyze",
+    "keep_analysis": "ai_agent_analyze",
+    "record_analysis": "ai_agent_analyze",
+    "hand_over_low": "escalate_low",
+    "remediation": "ai_agent_remediation",
+    "keep_remediation": "ai_agent_remediation",
+    "record_remediation": "ai_agent_remediation",
+    "documentation": "ai_agent_documentation",
+    "keep_documentation": "ai_agent_documentation",
+    "record_documentation": "ai_agent_documentation",
+    "save": "save_to_supabase",
+    "incomplete": "save_to_supabase",
+}
+
+
+def step_of(task_id: str | None) -> str | None:
+    """The step a task belongs to; a task the desk does not know is its own."""
+    return _PART_OF.get(task_id or "", task_id)
 
 
 def step_title(task_id: str | None) -> str:
-    """A task in words; one the desk does not know keeps its id."""
-    return _TITLES.get(task_id or "", task_id or "")
+    """The step of a task in words; one the desk does not know keeps its id."""
+    step = step_of(task_id) or ""
+    return _TITLES.get(step, step)
 
 
 class StepStatus(StrEnum):

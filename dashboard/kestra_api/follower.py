@@ -27,6 +27,8 @@ _LONGEST_PAUSE_SECONDS = 3.0
 # A finished execution changes only by a restart.
 _FINISHED_PAUSE_SECONDS = 5.0
 _LOG_AGE_SECONDS = 1.0
+# The flow's requests and scripts log at DEBUG, stack traces at TRACE.
+_LOG_LEVEL = "DEBUG"
 
 
 class Followable(Protocol):
@@ -36,7 +38,7 @@ class Followable(Protocol):
 
     def get_execution(self, execution_id: str) -> Execution: ...
 
-    def list_logs(self, execution_id: str) -> tuple[LogLine, ...]: ...
+    def list_logs(self, execution_id: str, *, min_level: str) -> tuple[LogLine, ...]: ...
 
 
 class _Stream(Enum):
@@ -113,7 +115,9 @@ class Follower:
         with self._log_lock:
             if time.monotonic() - self._logs_read_at >= _LOG_AGE_SECONDS:
                 try:
-                    self._logs = LogSnapshot(self._api.list_logs(self._execution_id), self._clock())
+                    self._logs = LogSnapshot(
+                        self._api.list_logs(self._execution_id, min_level=_LOG_LEVEL), self._clock()
+                    )
                 except IncidentScribeError as error:
                     self._logs = replace(self._logs, error=error)
                 self._logs_read_at = time.monotonic()

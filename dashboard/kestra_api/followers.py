@@ -61,7 +61,7 @@ class Followers:
         return Subscription(follower, follower.listen(listener))
 
     def logs(self, kestra_execution_id: str) -> LogSnapshot:
-        """The log lines from INFO up, at most a second old; a look too."""
+        """The log lines from DEBUG up, at most a second old; a look too."""
         return self._follower(kestra_execution_id).logs()
 
     def close(self, timeout_seconds: float = 0.0) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from supabase import Client
 
 from dashboard.domain.execution import Execution, ExecutionRecord
+from dashboard.domain.steps import step_of
 from dashboard.store.connection import call, first, rows
 
 
@@ -34,7 +35,7 @@ def note(client: Client, execution: Execution, *, kestra_instance: str | None) -
             "kestra_execution_id": execution.id,
             "kestra_instance": kestra_instance,
             "state": execution.state,
-            "step": execution.current_task_id,
+            "step": step_of(execution.current_task_id),
             "seen": len(execution.history),
         },
     )

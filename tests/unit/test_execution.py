@@ -13,7 +13,8 @@ from dashboard.domain.execution import (
     state_word,
 )
 from dashboard.domain.severity import Severity
-from dashboard.domain.steps import PAUSE_TASK, StepStatus, branch_taken, step_title, timeline
+from dashboard.domain.steps import PAUSE_TASK, StepStatus, branch_taken, step_of, step_title, timeline
+from tests.support.flow_file import tasks
 
 START = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 
@@ -117,17 +118,28 @@ def test_a_pause_has_ended_only_after_it_was_reached() -> None:
     assert with_pause("CREATED", "RUNNING", "PAUSED", "SUCCESS").pause_ended(PAUSE_TASK)
 
 
+def child(parent: TaskRun, task_id: str, *states: str, number: int) -> TaskRun:
+    return run(task_id, *states, number=number).model_copy(update={"parent_id": parent.id})
+
+
 def test_it_is_at_the_innermost_unfinished_task() -> None:
+    handle = run("handle", "CREATED", "RUNNING", number=1)
     seen = execution(
         "CREATED",
         "RUNNING",
         runs=[
-            run("handle", "CREATED", "RUNNING", number=1),
-            run("aggregate_data_sources", "CREATED", "SUCCESS", number=2),
-            run("ai_agent_analyze", "CREATED", "RUNNING", number=3),
+            handle,
+            child(handle, "aggregate_data_sources", "CREATED", "SUCCESS", number=2),
+            child(handle, "ai_agent_analyze", "CREATED", "RUNNING", number=3),
         ],
     )
     assert seen.current_task_id == "ai_agent_analyze"
+
+
+def test_between_two_tasks_it_is_at_the_last_one_and_not_at_what_holds_them() -> None:
+    handle = run("handle", "CREATED", "RUNNING", number=1)
+    done = child(handle, "aggregate_data_sources", "CREATED", "SUCCESS", number=2)
+    assert execution("CREATED", "RUNNING", runs=[handle, done]).current_task_id == "aggregate_data_sources"
 
 
 def test_the_timeline_marks_the_branch_taken_and_the_others() -> None:
@@ -160,4 +172,13 @@ def test_what_a_run_did_not_reach_is_not_to_come() -> None:
 
 def test_a_task_that_is_no_step_keeps_its_id() -> None:
     assert step_title("custom_task") == "custom_task"
-    assert step_title("ai_agent_documentation") == "Write the postmortem"
+    assert (
+        step_title("ai_agent_documentation") == step_title("record_documentation") == "Write the postmortem"
+    )
+
+
+def test_every_task_of_the_flow_belongs_to_a_step() -> None:
+    planned = {step.task_id for step in timeline(execution("CREATED"))}
+    # `handle` holds everything, `not_this_run` ends duplicates, `finish_run` comes after the end.
+    others = {"handle", "not_this_run", "finish_run"}
+    assert {step_of(task["id"]) for task, _ in tasks()} - others == planned

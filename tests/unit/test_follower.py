@@ -57,7 +57,7 @@ class ScriptedKestra:
             raise self.polled
         return self.polled
 
-    def list_logs(self, execution_id: str) -> tuple[LogLine, ...]:
+    def list_logs(self, execution_id: str, *, min_level: str) -> tuple[LogLine, ...]:
         self.log_reads += 1
         return (LogLine(at=START, message=f"read {self.log_reads}"),)
 
