@@ -187,6 +187,7 @@ def test_a_read_that_fails_is_not_repeated_in_the_callers_thread() -> None:
         (429, errors.UpstreamUnreachable),
         (502, errors.UpstreamUnreachable),
         (302, errors.UpstreamProtocolError),
+        (501, errors.UpstreamProtocolError),
         (418, errors.UpstreamProtocolError),
     ],
 )
