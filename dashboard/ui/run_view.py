@@ -59,7 +59,7 @@ def render_run_state(run: ExecutionRecord, snapshot: Snapshot, now: datetime) ->
     if execution is None:
         _render_record(run, now)
         return
-    render_freshness(snapshot.as_of, now, "ended" if ended else _HOW[snapshot.source])
+    render_freshness(snapshot.as_of, now, "its final state" if ended else _HOW[snapshot.source])
     if is_terminal(execution.state) and execution.state != "SUCCESS":
         _render_ending(run, execution)
     render_steps(timeline(execution), now)

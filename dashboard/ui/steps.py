@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
 
 import streamlit as st
 
@@ -33,6 +34,26 @@ _ICONS = {
 def render_steps(steps: Sequence[Step], now: datetime) -> None:
     """One line a step with state and duration; details open on demand."""
     taken = next((step.branch for step in steps if step.branch and step.state), None)
+    for branch, group in groupby(steps, key=lambda step: step.branch if step.branch is not taken else None):
+        if branch:
+            _render_other_branch(branch, tuple(group))
+        else:
+            _render_each(tuple(group), taken, now)
+
+
+def _render_other_branch(branch: Severity, steps: Sequence[Step]) -> None:
+    """A branch that was not chosen, or not yet: one line is enough."""
+    first = steps[0]
+    titles = ", ".join(step.title[:1].lower() + step.title[1:] for step in steps)
+    mark = (
+        ":gray-badge[not taken]" if first.status is StepStatus.NOT_TAKEN else f":small[{first.word.lower()}]"
+    )
+    label = f":gray[{escape(f'{branch} branch: {titles}')}] {mark}"
+    with st.expander(label, key=f"branch_{branch}", icon=_IDLE_ICONS[first.status], type="step"):
+        st.caption(_why_idle(first))
+
+
+def _render_each(steps: Sequence[Step], taken: Severity | None, now: datetime) -> None:
     for step in steps:
         label = _label_of_choice(step, taken) if step.task_id == BRANCH_TASK and taken else _label(step, now)
         with st.expander(label, key=f"step_{step.task_id}", icon=_icon(step), type="step"):
