@@ -9,6 +9,15 @@ from dashboard.domain.execution import Escalation, ExecutionRecord
 from dashboard.domain.shape import Instant, Json, Shape
 from dashboard.store.connection import first, rows
 
+# People may not read the lease and the nonce of these tables, so `*` would be refused.
+_OWED_COLUMNS = (
+    "id,incident_id,kind,status,payload,detail,attempts,last_error,stuck_since,created_at,settled_at"
+)
+_ACTION_RUN_COLUMNS = (
+    "id,incident_id,execution_id,approval_id,action_key,action,title,request,status,verified,detail,"
+    "begun_at,finished_at"
+)
+
 
 class Owed(Shape):
     """A row of `outbox`: work the worker owes Kestra; settled when `status` is not `owed`."""
@@ -71,7 +80,9 @@ def list_finished(user: Client, limit: int = 8) -> tuple[ExecutionRecord, ...]:
 
 def list_action_runs(user: Client, incident_id: str) -> tuple[ActionRun, ...]:
     """Every effect that was begun for an incident, oldest first."""
-    query = user.table("action_runs").select("*").eq("incident_id", incident_id).order("begun_at")
+    query = (
+        user.table("action_runs").select(_ACTION_RUN_COLUMNS).eq("incident_id", incident_id).order("begun_at")
+    )
     return tuple(ActionRun.model_validate(row) for row in rows(query))
 
 
@@ -85,7 +96,7 @@ def find_start(user: Client, incident_id: str) -> Owed | None:
     """The latest start of a run that was asked for."""
     query = (
         user.table("outbox")
-        .select("*")
+        .select(_OWED_COLUMNS)
         .eq("incident_id", incident_id)
         .eq("kind", "start_run")
         .order("created_at", desc=True)
@@ -99,7 +110,7 @@ def list_starting(user: Client) -> tuple[Owed, ...]:
     """Starts that no execution has claimed yet, oldest first."""
     query = (
         user.table("outbox")
-        .select("*")
+        .select(_OWED_COLUMNS)
         .eq("kind", "start_run")
         .eq("status", "owed")
         .order("created_at")
@@ -112,7 +123,7 @@ def find_delivery(user: Client, incident_id: str, approval_id: str) -> Owed | No
     """The delivery of a decision to Kestra."""
     query = (
         user.table("outbox")
-        .select("*")
+        .select(_OWED_COLUMNS)
         .eq("incident_id", incident_id)
         .eq("kind", "deliver_decision")
         .order("created_at", desc=True)
