@@ -10,7 +10,7 @@ from sandbox.supabase.gateway.settings import GatewaySettings
 
 _ROLE = "supabase_auth_admin"
 _MOST_CONNECTIONS = 4
-_WAIT_SECONDS = 5.0
+_WAIT_SECONDS = 3.0
 # Given up soon and tried afresh by the next request: a pool that goes on by itself doubles its waits, and
 # would miss the return of a Postgres that was away for a while.
 _RECONNECT_SECONDS = 2.0
