@@ -17,11 +17,12 @@ from dashboard.domain.approval import (
 )
 from dashboard.errors import NotFound
 from dashboard.store.connection import call, first, rows
+from dashboard.store.reading import all_understood, understood
 
 
 def list_waiting(user: Client) -> tuple[WaitingApproval, ...]:
     """Pending approvals of the organization, nearest deadline first."""
-    return tuple(WaitingApproval.model_validate(row) for row in call(user, "waiting_approvals") or ())
+    return all_understood(WaitingApproval, call(user, "waiting_approvals") or ())
 
 
 def list_settled(user: Client, statuses: Sequence[ApprovalStatus], limit: int = 50) -> tuple[Approval, ...]:
@@ -33,13 +34,13 @@ def list_settled(user: Client, statuses: Sequence[ApprovalStatus], limit: int = 
         .order("created_at", desc=True)
         .limit(limit)
     )
-    return tuple(Approval.model_validate(row) for row in rows(query))
+    return all_understood(Approval, rows(query))
 
 
 def list_approvals(user: Client, incident_id: str) -> tuple[Approval, ...]:
     """The approvals of an incident, newest first."""
     query = user.table("approvals").select("*").eq("incident_id", incident_id).order("created_at", desc=True)
-    return tuple(Approval.model_validate(row) for row in rows(query))
+    return all_understood(Approval, rows(query))
 
 
 def get_approval(user: Client, approval_id: str) -> Approval:
@@ -50,18 +51,18 @@ def get_approval(user: Client, approval_id: str) -> Approval:
             "There is no such approval, or it belongs to another organization.",
             to_do="Look for it among the approvals.",
         )
-    return Approval.model_validate(row)
+    return understood(Approval, row)
 
 
 def get_rule(user: Client, approval_id: str) -> ApprovalRule:
     """Whether the caller may decide, and by which rule. Raises NotFound."""
-    return ApprovalRule.model_validate(call(user, "approval_rule", {"approval_id": approval_id}))
+    return understood(ApprovalRule, call(user, "approval_rule", {"approval_id": approval_id}))
 
 
 def list_votes(user: Client, approval_id: str) -> tuple[Vote, ...]:
     """Who said what, oldest first."""
     query = user.table("approval_votes").select("*").eq("approval_id", approval_id).order("at")
-    return tuple(Vote.model_validate(row) for row in rows(query))
+    return all_understood(Vote, (row | {"id": str(row["id"])} for row in rows(query)))
 
 
 def decide(
@@ -77,4 +78,4 @@ def decide(
         "reason": reason,
         "content_hash": content_hash,
     }
-    return DecisionReceipt.model_validate(call(user, "decide_approval", arguments))
+    return understood(DecisionReceipt, call(user, "decide_approval", arguments))

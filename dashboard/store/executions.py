@@ -8,6 +8,7 @@ from dashboard.domain.action import ActionRun
 from dashboard.domain.execution import Escalation, ExecutionRecord
 from dashboard.domain.shape import Instant, Json, Shape
 from dashboard.store.connection import first, rows
+from dashboard.store.reading import all_understood, understood
 
 # People may not read the lease and the nonce of these tables, so `*` would be refused.
 _OWED_COLUMNS = (
@@ -49,7 +50,7 @@ def list_executions(user: Client, incident_id: str) -> tuple[ExecutionRecord, ..
         .order("started_at", desc=True)
         .limit(50)
     )
-    return tuple(ExecutionRecord.model_validate(row) for row in rows(query))
+    return all_understood(ExecutionRecord, rows(query))
 
 
 def list_running(user: Client) -> tuple[ExecutionRecord, ...]:
@@ -62,7 +63,7 @@ def list_running(user: Client) -> tuple[ExecutionRecord, ...]:
         .order("started_at")
         .limit(50)
     )
-    return tuple(ExecutionRecord.model_validate(row) for row in rows(query))
+    return all_understood(ExecutionRecord, rows(query))
 
 
 def list_finished(user: Client, limit: int = 8) -> tuple[ExecutionRecord, ...]:
@@ -75,7 +76,7 @@ def list_finished(user: Client, limit: int = 8) -> tuple[ExecutionRecord, ...]:
         .order("ended_at", desc=True)
         .limit(limit)
     )
-    return tuple(ExecutionRecord.model_validate(row) for row in rows(query))
+    return all_understood(ExecutionRecord, rows(query))
 
 
 def list_action_runs(user: Client, incident_id: str) -> tuple[ActionRun, ...]:
@@ -83,13 +84,13 @@ def list_action_runs(user: Client, incident_id: str) -> tuple[ActionRun, ...]:
     query = (
         user.table("action_runs").select(_ACTION_RUN_COLUMNS).eq("incident_id", incident_id).order("begun_at")
     )
-    return tuple(ActionRun.model_validate(row) for row in rows(query))
+    return all_understood(ActionRun, rows(query))
 
 
 def list_escalations(user: Client, incident_id: str) -> tuple[Escalation, ...]:
     """The escalations of an incident, oldest first."""
     query = user.table("escalations").select("*").eq("incident_id", incident_id).order("created_at")
-    return tuple(Escalation.model_validate(row) for row in rows(query))
+    return all_understood(Escalation, rows(query))
 
 
 def find_start(user: Client, incident_id: str) -> Owed | None:
@@ -103,7 +104,7 @@ def find_start(user: Client, incident_id: str) -> Owed | None:
         .limit(1)
     )
     row = first(query)
-    return Owed.model_validate(row) if row else None
+    return understood(Owed, row) if row else None
 
 
 def list_starting(user: Client) -> tuple[Owed, ...]:
@@ -116,7 +117,7 @@ def list_starting(user: Client) -> tuple[Owed, ...]:
         .order("created_at")
         .limit(50)
     )
-    return tuple(Owed.model_validate(row) for row in rows(query))
+    return all_understood(Owed, rows(query))
 
 
 def find_delivery(user: Client, incident_id: str, approval_id: str) -> Owed | None:
@@ -129,5 +130,5 @@ def find_delivery(user: Client, incident_id: str, approval_id: str) -> Owed | No
         .order("created_at", desc=True)
         .limit(20)
     )
-    owed = (Owed.model_validate(row) for row in rows(query))
+    owed = (understood(Owed, row) for row in rows(query))
     return next((row for row in owed if row.payload.get("approval_id") == approval_id), None)

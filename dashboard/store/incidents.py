@@ -10,6 +10,7 @@ from supabase import Client
 from dashboard.domain.incident import Incident, IncidentEvent, IncidentPayload, SubmitReceipt
 from dashboard.errors import NotFound
 from dashboard.store.connection import call, first, rows
+from dashboard.store.reading import all_understood, understood
 from dashboard.store.refusals import translated
 
 PAGE_SIZE = 50
@@ -30,7 +31,7 @@ class IncidentPage(NamedTuple):
 
 def submit_incident(user: Client, payload: IncidentPayload) -> SubmitReceipt:
     """Hand an incident in, or join an open one. Raises InvalidInput, NotAllowed."""
-    return SubmitReceipt.model_validate(call(user, "submit_incident", {"payload": payload.to_json()}))
+    return understood(SubmitReceipt, call(user, "submit_incident", {"payload": payload.to_json()}))
 
 
 def get_incident(user: Client, incident_id: str) -> Incident:
@@ -41,7 +42,7 @@ def get_incident(user: Client, incident_id: str) -> Incident:
             "There is no such incident, or it belongs to another organization.",
             to_do="Look for it in the list of incidents.",
         )
-    return Incident.model_validate(row)
+    return understood(Incident, row)
 
 
 def find_incidents(user: Client, incident_ids: Sequence[str]) -> dict[str, Incident]:
@@ -51,7 +52,7 @@ def find_incidents(user: Client, incident_ids: Sequence[str]) -> dict[str, Incid
     for start in range(0, len(wanted), 100):  # the ids travel in the address
         some = wanted[start : start + 100]
         query = user.table("incidents").select(_LIST_COLUMNS).in_("id", some)
-        found |= {row["id"]: Incident.model_validate(row) for row in rows(query)}
+        found |= {row["id"]: understood(Incident, row) for row in rows(query)}
     return found
 
 
@@ -74,7 +75,7 @@ def list_incidents(
     begin = (max(1, page) - 1) * PAGE_SIZE
     with translated():
         answer = query.order("created_at", desc=True).range(begin, begin + PAGE_SIZE - 1).execute()
-    incidents = tuple(Incident.model_validate(row) for row in answer.data)
+    incidents = all_understood(Incident, answer.data)
     return IncidentPage(incidents, answer.count or 0)
 
 
@@ -88,13 +89,13 @@ def list_needing_people(user: Client, limit: int = 10) -> tuple[Incident, ...]:
         .order("updated_at", desc=True)
         .limit(limit)
     )
-    return tuple(Incident.model_validate(row) for row in rows(query))
+    return all_understood(Incident, rows(query))
 
 
 def list_events(user: Client, incident_id: str) -> tuple[IncidentEvent, ...]:
     """What happened to an incident, oldest first."""
     query = user.table("incident_events").select("*").eq("incident_id", incident_id).order("at").limit(500)
-    return tuple(IncidentEvent.model_validate(row) for row in rows(query))
+    return all_understood(IncidentEvent, rows(query))
 
 
 def _pattern(search: str) -> str:

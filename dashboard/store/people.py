@@ -8,6 +8,7 @@ from supabase import Client
 
 from dashboard.domain.shape import Shape
 from dashboard.store.connection import first
+from dashboard.store.reading import understood
 
 
 class Role(StrEnum):
@@ -42,4 +43,4 @@ def find_person(user: Client, user_id: str) -> Person | None:
     if row is None:
         return None
     organization = row.pop("organizations", None) or {}
-    return Person.model_validate(row | {"organization_name": organization.get("name", "")})
+    return understood(Person, row | {"organization_name": organization.get("name", "")})

@@ -6,6 +6,7 @@ from supabase import Client
 
 from dashboard.domain.analysis import AiAnalysis
 from dashboard.store.connection import first, rows
+from dashboard.store.reading import all_understood, understood
 
 _LIST_COLUMNS = (
     "id,incident_id,execution_id,root_cause,confidence_level,model,problem,documentation,"
@@ -23,7 +24,7 @@ def find_analysis(user: Client, incident_id: str) -> AiAnalysis | None:
         .limit(1)
     )
     row = first(query)
-    return AiAnalysis.model_validate(row) if row else None
+    return understood(AiAnalysis, row) if row else None
 
 
 def list_postmortems(user: Client, limit: int = 50) -> tuple[AiAnalysis, ...]:
@@ -35,4 +36,4 @@ def list_postmortems(user: Client, limit: int = 50) -> tuple[AiAnalysis, ...]:
         .order("completed_at", desc=True)
         .limit(limit)
     )
-    return tuple(AiAnalysis.model_validate(row) for row in rows(query))
+    return all_understood(AiAnalysis, rows(query))

@@ -6,6 +6,7 @@ from supabase import Client
 
 from dashboard.domain.shape import Shape, Texts
 from dashboard.store.connection import rows
+from dashboard.store.reading import all_understood
 
 
 class Service(Shape):
@@ -27,4 +28,4 @@ class Service(Shape):
 def list_services(user: Client) -> tuple[Service, ...]:
     """The services of the organization by name."""
     query = user.table("services").select("*").order("name")
-    return tuple(Service.model_validate(row) for row in rows(query))
+    return all_understood(Service, rows(query))

@@ -6,6 +6,7 @@ from supabase import Client
 
 from dashboard.domain.shape import Instant, Shape
 from dashboard.store.connection import call
+from dashboard.store.reading import understood
 
 
 class StoredSession(Shape):
@@ -32,12 +33,12 @@ def open_session(user: Client, cookie_hash: str, sealed: str) -> int:
 def find_session(anon: Client, cookie_hash: str) -> StoredSession | None:
     """The session, or None: unknown, closed, too old, idle too long, or its person switched off."""
     row = call(anon, "desk_session", {"cookie_hash": cookie_hash})
-    return StoredSession.model_validate(row) if row else None
+    return understood(StoredSession, row) if row else None
 
 
 def take_refresh(anon: Client, cookie_hash: str, version: int) -> Lease:
     """Ask to be the one who renews the tokens of this version."""
-    return Lease.model_validate(call(anon, "take_refresh", {"cookie_hash": cookie_hash, "version": version}))
+    return understood(Lease, call(anon, "take_refresh", {"cookie_hash": cookie_hash, "version": version}))
 
 
 def store_refresh(anon: Client, cookie_hash: str, lease_token: str, sealed: str) -> int:

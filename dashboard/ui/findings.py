@@ -6,7 +6,7 @@ from datetime import datetime
 
 import streamlit as st
 
-from dashboard.domain.clock import time_left_words
+from dashboard.domain.clock import duration_words
 from dashboard.routes import APPROVAL, POSTMORTEM
 from dashboard.store.cases import Case, Findings
 from dashboard.ui.actions import render_action_runs
@@ -20,8 +20,8 @@ def render_pending(case: Case, now: datetime) -> None:
     """What waits for a decision, where a phone shows it first."""
     for approval in case.approvals:
         if approval.is_pending:
-            left = time_left_words(approval.deadline_at, now)
-            render_link(APPROVAL, f"Read the proposal and decide, {left}", strong=True, id=approval.id)
+            left = duration_words(max(0.0, (approval.deadline_at - now).total_seconds()))
+            render_link(APPROVAL, f"Read the proposal: {left} to decide", strong=True, id=approval.id)
 
 
 def render_findings(case: Case, found: Findings, now: datetime) -> None:

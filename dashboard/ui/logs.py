@@ -15,6 +15,7 @@ from dashboard.ui.text import clean
 from dashboard.ui.times import render_freshness
 
 SHOWN = 200
+_FOR_AUTHORS = ("DEBUG", "TRACE")
 
 
 def render_log_snapshot(found: LogSnapshot, *, key: str) -> None:
@@ -35,7 +36,9 @@ def render_logs(lines: Sequence[LogLine], *, key: str) -> None:
     wanted = st.pills(
         "Levels", levels, selection_mode="multi", key=key, label_visibility="collapsed", persist_state="page"
     )
-    chosen = [line for line in lines if not wanted or line.level in wanted]
+    # Until somebody asks for it, what only helps whoever writes the flow stays away.
+    told = [line for line in lines if line.level not in _FOR_AUTHORS]
+    chosen = [line for line in lines if line.level in wanted] if wanted else told or lines
     text = "\n".join(_line(line) for line in chosen[-SHOWN:])
     st.code(text or "No line of these levels.", language=None, wrap_lines=True, height=320)
     if len(chosen) > SHOWN:

@@ -55,14 +55,15 @@ def _render_other_branch(branch: Severity, steps: Sequence[Step]) -> None:
 
 def _render_each(steps: Sequence[Step], taken: Severity | None, now: datetime) -> None:
     for step in steps:
-        label = _label_of_choice(step, taken) if step.task_id == BRANCH_TASK and taken else _label(step, now)
-        with st.expander(label, key=f"step_{step.task_id}", icon=_icon(step), type="step"):
+        label, icon = _label(step, now), _icon(step)
+        if step.task_id == BRANCH_TASK and taken:
+            # Kestra keeps the choice running until its branch has ended; a reader asks which one it was.
+            label, icon = (
+                f"**{escape(step.title)}** {severity_chip(taken).markdown()}",
+                ":material/alt_route:",
+            )
+        with st.expander(label, key=f"step_{step.task_id}", icon=icon, type="step"):
             _render_details(step)
-
-
-def _label_of_choice(step: Step, taken: Severity) -> str:
-    # Kestra keeps the choice running until its branch has ended; a reader wants to know which one it was.
-    return f"**{escape(step.title)}** {severity_chip(taken).markdown()}"
 
 
 def _icon(step: Step) -> str:
