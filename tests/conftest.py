@@ -11,6 +11,7 @@ from tests.support.postgres import (
     scratch_database,
     start_postgres,
 )
+from tests.support.sandbox import RunningSandbox
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +34,12 @@ def migrated_database(postgres: RunningPostgres) -> Iterator[Database]:
     """A database with all migrations applied, of this test alone."""
     with scratch_database(postgres, migrated_template(postgres)) as database:
         yield database
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    """A whole sandbox with desk, started by the command behind `make demo`."""
+    running = RunningSandbox(tmp_path_factory.mktemp("sandbox") / "data", seconds=900)
+    yield running
+    if running.process.poll() is None:
+        running.stop()

@@ -133,8 +133,9 @@ def low(story: Story) -> str:
 
 def medium_approved(story: Story) -> str:
     made = story.submit(story.rita, incident("payment-api", "MEDIUM", "Payments time out"))
+    before = story.sandbox.restarts()
     approval = story.approval(made)
-    assert story.sandbox.restarts().get("payment-api", 0) == 0, "acted before anybody approved"
+    assert story.sandbox.restarts() == before, "acted before anybody approved"
     assert "approver" in refused(lambda: story.decide(story.rita, approval, "approved", "")), (
         "a responder decided"
     )

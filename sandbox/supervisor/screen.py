@@ -1,5 +1,6 @@
 """What a person sees while the sandbox starts."""
 
+import re
 import time
 from types import TracebackType
 
@@ -7,6 +8,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
+
+# Progress that is worth a line where lines cannot be redrawn, such as "jars 120/283".
+_COUNT = re.compile(r"\b\d+/\d+\b")
 
 
 class Screen:
@@ -40,8 +44,8 @@ class Screen:
         if line and line != old:
             self._rows[name] = (state, since, end, line)
             self._draw()
-            if not self._live and "/" in line:
-                self._console.print(Text(f"  {name}: {line}"))
+            if not self._live and _COUNT.search(line):
+                self._console.print(Text(f"  {name}: {line}"), soft_wrap=True)
 
     def done(self, name: str, word: str = "ready") -> None:
         _, since, _, _ = self._rows[name]
@@ -49,7 +53,7 @@ class Screen:
         self._rows[name] = (word, since, end, "")
         self._draw()
         if not self._live:
-            self._console.print(Text(f"  {name}: {word} after {end - since:.1f} s"))
+            self._console.print(Text(f"  {name}: {word} after {end - since:.1f} s"), soft_wrap=True)
 
     def _draw(self) -> None:
         if self._live:
