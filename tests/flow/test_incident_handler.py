@@ -245,7 +245,7 @@ class TestHostileText:
         prompt = handler.prompts()[-3]
         data = json.loads(prompt[prompt.rindex("\n{") :])
         assert data["incident"]["title"] == self.TITLE
-        assert data["evidence"] == handler.analysis(execution)["evidence"][: len(data["evidence"])]
+        assert [item["text"] for item in data["evidence"]] == texts[: len(data["evidence"])]
 
     def test_secrets_reach_neither_model_nor_kestra_nor_the_analysis(self, handler: Handler) -> None:
         secret = "hunter2-of-this-test"
