@@ -13,10 +13,11 @@ import typer
 import uvicorn
 
 from sandbox.kestra import bridge, engine
+from sandbox.kestra.archive import archive_file, class_path, train_in_background
 from sandbox.kestra.bridge import JavaFailure, failures
-from sandbox.kestra.classes import CompileError, compiled_jar
+from sandbox.kestra.classes import CompileError
 from sandbox.kestra.door import DoorSettings, build_door
-from sandbox.kestra.jars import JarError, cache_folder, fetch, read_lock
+from sandbox.kestra.jars import JarError
 from sandbox.kestra.streams import Streams
 from sandbox.serving import refuse_to_start
 
@@ -72,14 +73,15 @@ def _start(data: Path, url: str) -> engine.Engine:
 
     def run() -> None:
         try:
-            cache = cache_folder()
-            class_path = fetch(read_lock(), cache / "jars")
-            class_path.append(compiled_jar(class_path, cache))
+            jars = class_path()
             engine.prepare(data)
-            _say("engine starting")
-            bridge.start_jvm(class_path, engine.jvm_options(data))
+            archive = archive_file(jars)
+            _say("engine starting" if archive.is_file() else "engine starting, the first time takes longer")
+            bridge.start_jvm(jars, [*engine.jvm_options(data), f"-XX:AOTCache={archive}"])
             with failures():
                 result.append(engine.start(data, url))
+            if not archive.is_file():
+                train_in_background(archive, data / "tmp" / "archive")
         except (JarError, CompileError, JavaFailure, OSError) as error:
             result.append(error)
 

@@ -60,12 +60,16 @@ class Engine:
         The Micronaut context is not closed: that waits minutes for its pollers. The database goes first, so
         that a task whose process we end is still running in it, and is taken up again by the next start.
         """
+        self.close_database()
+        for process in java("java.lang.ProcessHandle").current().descendants().toList():
+            process.destroyForcibly()
+
+    def close_database(self) -> None:
+        """Writes the database's file and closes it under the pollers, whose complaints nobody needs."""
         java("org.slf4j.LoggerFactory").getILoggerFactory().stop()
         # A connection of our own: the pool's ones are usable only inside the engine's transactions.
         connection = java("java.sql.DriverManager").getConnection(self._database, "sa", "")
         connection.createStatement().execute("SHUTDOWN")
-        for process in java("java.lang.ProcessHandle").current().descendants().toList():
-            process.destroyForcibly()
 
 
 def jvm_options(data: Path) -> list[str]:
@@ -80,6 +84,8 @@ def jvm_options(data: Path) -> list[str]:
         f"-Dsandbox.log={data / 'engine.log'}",
         f"-Djava.io.tmpdir={data / 'tmp'}",
         "-Duser.timezone=UTC",
+        "-Xlog:disable",  # an archive of another version is passed over in silence
+        f"-XX:ErrorFile={data / 'jvm-crash.log'}",
     ]
 
 
@@ -98,7 +104,7 @@ def prepare(data: Path) -> None:
 
 
 def start(data: Path, url: str) -> Engine:
-    """Starts executor, worker, controller, scheduler and indexer on the data below `data`, and waits for them.
+    """Starts executor, worker, controller, scheduler and indexer on the data below `data`, and awaits them.
 
     `url` is the address Kestra writes into its answers, with a slash at the end. Needs a JVM.
     """

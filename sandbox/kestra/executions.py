@@ -32,6 +32,9 @@ def _get(engine: Engine, execution_id: str) -> dict[str, Any]:
         if execution is None:
             raise Refusal(404, "Not Found")
         shown = {"tenantId": TENANT} | shown_execution(execution)
+        outputs = engine.bean("io.kestra.core.services.ExecutionOutputService").getOutputs(execution)
+        if outputs:
+            shown["outputs"] = bridge.to_python(outputs)
     shown.pop("deleted", None)
     for task_run in shown.get("taskRunList", ()):
         for name in _NOT_IN_TASK_RUN:

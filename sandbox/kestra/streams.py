@@ -59,6 +59,8 @@ class Streams:
                 if frame is None:
                     return
                 yield _encode(*frame)
+                if frame[0] == "end":  # it can come twice: from subscribing and from the queue
+                    return
         except TimeoutError:
             return
         finally:
