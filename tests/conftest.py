@@ -41,5 +41,4 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox
     """A whole sandbox with desk, started by the command behind `make demo`."""
     running = RunningSandbox(tmp_path_factory.mktemp("sandbox") / "data", seconds=900)
     yield running
-    if running.process.poll() is None:
-        running.stop()
+    running.stop()

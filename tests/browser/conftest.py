@@ -1,11 +1,12 @@
 """A Chromium of this machine. `make test` installs none: without one, these tests say so and skip."""
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response, sync_playwright
 
 from tests.support.sandbox import RunningSandbox
 
@@ -19,6 +20,8 @@ _FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# On a page's own address Streamlit first asks whether the app is served from below it; 404 is the answer.
+_STREAMLIT_LOOKS_FOR_ITS_BASE = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
 SHOTS = Path(__file__).parent / "shots"
 WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -47,14 +50,20 @@ class Visitor:
     def open_tab(self, path: str | None = None) -> Page:
         page = self.context.new_page()
         page.on("console", self._hear)
+        page.on("response", self._look)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         if path is not None:
             page.goto(self.desk + path)
         return page
 
     def _hear(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
+        # Failed requests are complained of with their address, below.
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
             self.complaints.append(message.text)
+
+    def _look(self, response: Response) -> None:
+        if response.status >= 400 and not _STREAMLIT_LOOKS_FOR_ITS_BASE.search(response.url):
+            self.complaints.append(f"{response.status} {response.url}")
 
     def sign_in(self, email: str) -> None:
         self.page.goto(f"{self.desk}/login")
@@ -77,7 +86,7 @@ class Visitor:
 
 @pytest.fixture
 def visit(browser: Browser, sandbox: RunningSandbox) -> Iterator[Callable[..., Visitor]]:
-    """Opens the desk as a person: `visit("approver", viewport=PHONE, color_scheme="dark")`; None signs nobody in."""
+    """Opens the desk: `visit("approver", viewport=PHONE, color_scheme="dark")`; None signs nobody in."""
     visitors: list[Visitor] = []
 
     def open_desk(role: str | None, **options: object) -> Visitor:

@@ -9,9 +9,9 @@ import tempfile
 from typing import IO
 
 import httpx
+from supabase import Client, ClientOptions, create_client
 
 from sandbox.supabase.keys import anon_key, service_role_key
-from supabase import Client, ClientOptions, create_client
 from tests.support.postgres import ROOT, Database, free_port
 from tests.support.until import until
 

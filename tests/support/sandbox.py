@@ -22,6 +22,7 @@ class RunningSandbox:
 
     def __init__(self, folder: Path, seconds: float = 120) -> None:
         self.folder = folder
+        self._clients: list[httpx.Client] = []
         self.log = folder.with_name(folder.name + ".log")
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -61,7 +62,7 @@ class RunningSandbox:
         """The unmodified supabase client, signed in as the demo account of this role."""
         supabase = self.endpoints["supabase"]
         options = ClientOptions(
-            auto_refresh_token=False, persist_session=False, httpx_client=httpx.Client(timeout=15)
+            auto_refresh_token=False, persist_session=False, httpx_client=self._keep(httpx.Client(timeout=15))
         )
         client = create_client(supabase["url"], supabase["anon_key"], options)
         account = self.account(role)
@@ -70,7 +71,12 @@ class RunningSandbox:
 
     def kestra(self) -> httpx.Client:
         kestra = self.endpoints["kestra"]
-        return httpx.Client(base_url=kestra["url"], auth=(kestra["username"], kestra["password"]), timeout=15)
+        auth = (kestra["username"], kestra["password"])
+        return self._keep(httpx.Client(base_url=kestra["url"], auth=auth, timeout=15))
+
+    def _keep(self, client: httpx.Client) -> httpx.Client:
+        self._clients.append(client)
+        return client
 
     def restarts(self) -> dict[str, int]:
         """How often the demo service restarted each of its services."""
@@ -88,5 +94,7 @@ class RunningSandbox:
 
     def stop(self, seconds: float = 15) -> int:
         """Ctrl-C; answers the exit code."""
+        for client in self._clients:
+            client.close()
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(seconds)
