@@ -44,9 +44,9 @@ SAMPLES = (
         "The flow may act by itself: report-worker allows it, and a restart is low risk.",
         (
             "WARN queue reports depth=412 growing",
-            "ERROR worker-3 stalled: no heartbeat for 300 s",
+            "ERROR worker-3 not responding: no heartbeat for 300 s",
             "WARN queue reports depth=455 growing",
-            "ERROR worker-3 stalled: no heartbeat for 360 s",
+            "ERROR worker-3 not responding: no heartbeat for 360 s",
         ),
         {"queue_depth": 455, "error_rate": 0.02},
         {"host": "report-worker-3", "region": "eu-central"},

@@ -24,9 +24,14 @@ try:
     if not approval_id:
         raise NotFound("This address names no approval.", to_do="Choose one from the list.")
     approval = read(f"approval_{approval_id}", lambda: approvals.get_approval(user.client, approval_id)).value
-    incident = incidents.get_incident(user.client, approval.incident_id)
-    rule = approvals.get_rule(user.client, approval_id)
-    analysis = postmortems.find_analysis(user.client, approval.incident_id)
+    incident, rule, analysis = read(
+        f"about_{approval_id}",
+        lambda: (
+            incidents.get_incident(user.client, approval.incident_id),
+            approvals.get_rule(user.client, approval_id),
+            postmortems.find_analysis(user.client, approval.incident_id),
+        ),
+    ).value
 except IncidentScribeError as error:
     render_error(error)
     render_link(APPROVALS, APPROVALS.title)
@@ -36,8 +41,7 @@ proposal = find_proposal(approval)
 
 def decide(decision: Decision, reason: str) -> None:
     """Decide on the text that was drawn, and wake the worker that delivers it."""
-    client = session.require().client
-    approvals.decide(client, approval_id, decision, reason, approval.content_hash)
+    approvals.decide(session.require().writer, approval_id, decision, reason, approval.content_hash)
     bell.ring()
 
 

@@ -30,8 +30,9 @@ def needs_you() -> None:
             render_incident(incident, utc_now())
         if not mine and not stuck:
             render_empty("Nothing needs you.")
-        if len(waiting) > len(mine):
-            render_link(APPROVALS, f"{len(waiting) - len(mine)} more wait for somebody else")
+        if others := len(waiting) - len(mine):
+            verb = "waits" if others == 1 else "wait"
+            render_link(APPROVALS, f"{others} {'more ' if mine else ''}{verb} for somebody else")
         render_freshness(utc_now(), utc_now(), "polled")
 
 

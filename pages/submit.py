@@ -27,7 +27,7 @@ st.caption("It is saved first, then the flow is started. Nothing submitted is lo
 
 def submit(raw: Mapping[str, Any]) -> None:
     """Save the incident and wake the worker; the next lines of this run lead to the incident."""
-    receipt = incidents.submit_incident(session.require(Role.RESPONDER).client, parse_payload(dict(raw)))
+    receipt = incidents.submit_incident(session.require(Role.RESPONDER).writer, parse_payload(dict(raw)))
     bell.ring()
     if receipt.joined:
         st.session_state["joined"] = receipt

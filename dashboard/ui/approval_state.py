@@ -32,7 +32,6 @@ def render_approval_state(approval: Approval, now: datetime) -> None:
 
 def render_record(approval: Approval, votes: Sequence[Vote], delivery: Owed | None, now: datetime) -> None:
     """The whole record: who, when, why, on which text, and what came of it."""
-    st.markdown(approval_chip(approval).markdown())
     lines = record_sentences(approval, now)
     lines.append(f"Text decided on: SHA-256 `{approval.content_hash[:12]}…`")
     lines += _delivery(approval, delivery, now)

@@ -17,7 +17,7 @@ from dashboard.ui.chips import NEEDS_HUMAN, approval_chip, line, severity_chip, 
 from dashboard.ui.links import render_link
 from dashboard.ui.proposal import find_proposal
 from dashboard.ui.text import escape
-from dashboard.ui.times import deadline, with_age
+from dashboard.ui.times import deadline, unbroken, with_age
 
 
 def render_waiting(approval: WaitingApproval, now: datetime) -> None:
@@ -73,11 +73,13 @@ def render_run(run: ExecutionRecord, incident: Incident | None, now: datetime) -
         render_link(INCIDENT, title, strong=True, id=run.incident_id)
         if run.ended_at:
             took = duration_words((run.ended_at - run.started_at).total_seconds()) if run.started_at else ""
-            st.caption(f"Ended {with_age(run.ended_at, now)}" + (f" after {took}." if took else "."))
+            st.caption(
+                f"Ended {with_age(run.ended_at, now)}" + (f" after {unbroken(took)}." if took else ".")
+            )
         else:
-            at = f"{escape(step_title(run.step))}, " if run.step else ""
+            at = f"{escape(step_title(run.step))}, " if run.step else "Running "
             since = age_words(run.started_at, now).removesuffix(" ago") if run.started_at else "?"
-            st.caption(f"{at}running for {since}.")
+            st.caption(f"{at}for {since}.")
 
 
 def render_start(start: Owed, incident: Incident, now: datetime) -> None:

@@ -50,8 +50,7 @@ def render_decision(approval: Approval, proposal: Proposal | None, decide: Decid
         persist_state="page",
     )
     if isinstance(error, InvalidInput):
-        problems = "; ".join(escape(f"{p.field} {p.problem}") for p in error.fields)
-        st.markdown(f":red-badge[:material/error: {escape(error.what)}] {problems}")
+        st.markdown(f":red-badge[:material/error: {escape(error.what)}]")
     approve, reject = st.columns(2)
     approve.button(
         escape(approve_label(proposal)),

@@ -13,17 +13,19 @@ from dashboard.ui.times import with_age
 
 
 def render_escalations(escalations: Sequence[Escalation], now: datetime) -> None:
-    """Each one with who was told; that nobody could be told is said as loud as it is."""
-    for escalation in escalations:
+    """The latest with who was told; that nobody could be told is said as loud as it is."""
+    for escalation in escalations[-1:]:
         told = ", ".join(escape(channel) for channel in escalation.told)
         nobody = "Nobody could be told: no channel is set up. Only this desk shows it."
         heard = f"Told: {told}." if told else nobody
+        before = len(escalations) - 1
+        earlier = f", {before} times before" if before > 1 else ", once before" if before else ""
         taken = (
             f"  \nTaken {with_age(escalation.acknowledged_at, now)}." if escalation.acknowledged_at else ""
         )
         st.warning(
             f"{escape(escalation.reason)}  \n{heard}  \n"
-            f"Escalated {with_age(escalation.created_at, now)}.{taken or ''}",
+            f"Escalated {with_age(escalation.created_at, now)}{earlier}.{taken or ''}",
             title="Escalated to people",
             icon=":material/campaign:",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Generic, NamedTuple, TypeVar
 
 import streamlit as st
@@ -14,6 +14,9 @@ from dashboard.ui.text import escape
 from dashboard.ui.times import render_freshness, with_age
 
 Value = TypeVar("Value")
+
+_SILENT = "silent_upstream"
+_LEAVE_ALONE = timedelta(seconds=4)
 
 
 class Known(NamedTuple, Generic[Value]):
@@ -27,15 +30,25 @@ class Known(NamedTuple, Generic[Value]):
 def read(key: str, fetch: Callable[[], Value]) -> Known[Value]:
     """Fetch; where that cannot be reached, what this tab has read last. Raises errors of our tree."""
     place = f"known_{key}"
+    last: Known[Value] | None = st.session_state.get(place)
+    if last and (silence := _silence()):
+        return Known(last.value, last.as_of, silence)
     try:
         known = Known(fetch(), utc_now(), None)
     except UpstreamUnreachable as error:
-        last: Known[Value] | None = st.session_state.get(place)
+        st.session_state[_SILENT] = (error, utc_now())
         if last is None:
             raise
         return Known(last.value, last.as_of, error)
+    st.session_state.pop(_SILENT, None)
     st.session_state[place] = known
     return known
+
+
+def _silence() -> UpstreamUnreachable | None:
+    """Why nothing answered a moment ago: the blocks of a page do not wait for it one after the other."""
+    error, at = st.session_state.get(_SILENT, (None, None))
+    return error if at and utc_now() - at < _LEAVE_ALONE else None
 
 
 def render_known(known: Known[Value]) -> None:

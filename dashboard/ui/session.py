@@ -12,6 +12,7 @@ from dashboard.routes import OVERVIEW, safe_next
 from dashboard.settings import WebSettings
 from dashboard.store import people
 from dashboard.store.connection import as_user
+from dashboard.store.patience import screen_http_client
 from dashboard.store.people import Person, Role
 from dashboard.ui.account import render_sign_in_link
 from dashboard.ui.errors_view import render_error, render_not_allowed
@@ -22,10 +23,12 @@ from dashboard.web.seal import form_token
 from dashboard.web.sessions import desk_sessions
 from dashboard.web.sign_in import LOGOUT_FORM
 
+_FRAME_IS_DRAWN = "signed_in"
+
 
 @dataclass(frozen=True, slots=True)
 class CurrentUser:
-    """The signed-in person, and the client that asks Supabase as them.
+    """The signed-in person, and clients that ask Supabase as them: `client` reads, `writer` has more time.
 
     Do not keep one from run to run: its token ends. `logout_token` belongs into the sign-out form; `is_demo`
     says that the desk runs on the local sandbox.
@@ -33,6 +36,7 @@ class CurrentUser:
 
     person: Person
     client: Client = field(repr=False)
+    writer: Client = field(repr=False)
     logout_token: str = field(default="", repr=False)
     is_demo: bool = False
 
@@ -63,12 +67,13 @@ def current_user() -> CurrentUser | None:
     found = desk_sessions().find(cookie)
     if found is None or cookie is None:
         return None
-    client = as_user(settings(), found.access_token)
+    client = as_user(settings(), found.access_token, screen_http_client())
     person = read(f"person_{found.user_id}", lambda: _person(found.user_id, client)).value
     if person is None or not person.active:
         return None
     is_demo = bool(list_demo_accounts(settings()))
-    return CurrentUser(person, client, form_token(cookie, LOGOUT_FORM), is_demo)
+    writer = as_user(settings(), found.access_token)
+    return CurrentUser(person, client, writer, form_token(cookie, LOGOUT_FORM), is_demo)
 
 
 def require(role: Role = Role.VIEWER) -> CurrentUser:
@@ -79,12 +84,16 @@ def require(role: Role = Role.VIEWER) -> CurrentUser:
         render_error(error)
         st.stop()
     if user is None:
+        if st.session_state.pop(_FRAME_IS_DRAWN, False):
+            # A part of a page found out: the page as a whole says it, once.
+            st.rerun()
         st.warning("What was submitted or decided is saved.", title="You are signed out")
         render_sign_in_link(safe_next(_address()))
         st.stop()
     if not user.may(role):
         render_not_allowed(f"This page is for the role {role} and above; your role is {user.person.role}.")
         st.stop()
+    st.session_state[_FRAME_IS_DRAWN] = True
     return user
 
 

@@ -17,6 +17,7 @@ from dashboard.settings import WebSettings
 from dashboard.store import sessions as store
 from dashboard.store import tokens as auth
 from dashboard.store.connection import as_anon, as_user
+from dashboard.store.patience import screen_http_client
 from dashboard.store.tokens import Tokens
 from dashboard.web.seal import SealError, cookie_hash, new_cookie, seal, unseal
 
@@ -61,6 +62,7 @@ class DeskSessions:
         self._clock = clock
         self._known: OrderedDict[str, SignedIn] = OrderedDict()
         self._guard = threading.Lock()
+        self._ask_again_at: datetime | None = None
         self._locks = tuple(threading.Lock() for _ in range(_LOCKS))
 
     def open(self, email: str, password: str) -> str:
@@ -84,12 +86,19 @@ class DeskSessions:
             known = self._known.get(name)
             if known and self._is_fresh(known):
                 return known
+            now = self._clock()
+            may_last = known is not None and now - known.checked_at < UNREACHABLE_GRACE
+            if may_last and self._ask_again_at and now < self._ask_again_at:
+                return known
             try:
                 found = self._look_up(cookie, name, known)
             except UpstreamUnreachable:
-                if known and self._clock() - known.checked_at < UNREACHABLE_GRACE:
+                # Every page would wait in vain; the others ask again in a few seconds.
+                self._ask_again_at = self._clock() + timedelta(seconds=RECHECK_SECONDS)
+                if may_last:
                     return known
                 raise
+            self._ask_again_at = None
             self._remember(name, found)
             return found
 
@@ -109,6 +118,9 @@ class DeskSessions:
     def _anon(self) -> Client:
         return as_anon(self._settings)
 
+    def _anon_on_screen(self) -> Client:
+        return as_anon(self._settings, screen_http_client())
+
     def _is_fresh(self, known: SignedIn) -> bool:
         now = self._clock()
         checked = (now - known.checked_at).total_seconds()
@@ -123,7 +135,7 @@ class DeskSessions:
                 self._known.popitem(last=False)
 
     def _look_up(self, cookie: str, name: str, known: SignedIn | None) -> SignedIn | None:
-        row = store.find_session(self._anon(), name)
+        row = store.find_session(self._anon_on_screen(), name)
         if row is None:
             return None
         same = known is not None and known.version == row.version

@@ -34,6 +34,7 @@ def person(role: Role = Role.APPROVER, name: str = "Ana Approver") -> CurrentUse
             email="ana@demo.example",
         ),
         client=None,  # type: ignore[arg-type]
+        writer=None,  # type: ignore[arg-type]
         logout_token="0" * 64,
     )
 

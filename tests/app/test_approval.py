@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dashboard.domain.approval import Decision, DecisionReceipt
-from dashboard.errors import AlreadyDecided, FourEyes, ReasonRequired
+from dashboard.errors import AlreadyDecided, FourEyes, ReasonRequired, UpstreamUnreachable
 from dashboard.store import approvals, executions, incidents, postmortems
 from dashboard.worker import bell
 from tests.app.conftest import Open, words
@@ -194,3 +194,19 @@ def test_a_delivery_that_does_not_get_through_says_why(
     text = words(open_page("approval", id=APPROVAL_ID))
     assert "being delivered" in text
     assert "Last try: Kestra cannot be reached." in text
+
+
+def test_a_press_while_supabase_is_away_keeps_the_page_and_the_reason(
+    open_page: Open, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_page("approval", id=APPROVAL_ID)
+
+    def fail(*_: object) -> None:
+        raise UpstreamUnreachable("Supabase", "Supabase cannot be reached.")
+
+    for module, name in ((approvals, "decide"), (approvals, "get_approval"), (incidents, "get_incident")):
+        monkeypatch.setattr(module, name, fail)
+    app.text_area(key=f"reason_{APPROVAL_ID}").input("pool is dead")
+    app.button(key="decide_approve").click().run()
+    assert "Supabase cannot be reached." in words(app)
+    assert app.text_area(key=f"reason_{APPROVAL_ID}").value == "pool is dead"

@@ -80,7 +80,7 @@ class TestOverview:
         monkeypatch.setattr(incidents, "find_incidents", lambda *_: {INCIDENT_ID: make_incident()})
         text = words(open_page())
         assert "Being started since 3 s ago" in text
-        assert "Analyse the cause, running for" in text
+        assert "Analyse the cause, for" in text
 
 
 class TestIncidents:
