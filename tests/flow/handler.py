@@ -108,6 +108,9 @@ class Handler:
             f"/api/v1/main/executions/{execution}/actions/resume", files=files
         ).status_code
 
+    def kill(self, execution: str) -> None:
+        self._kestra.delete(f"/api/v1/main/executions/{execution}/actions/kill").raise_for_status()
+
     def decide(self, person: Person, execution: str, decision: str) -> None:
         """Decides and does what the worker would: resumes."""
         approval = self.approval(execution)

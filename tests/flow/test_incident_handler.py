@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.flow.handler import Handler
+from tests.support.until import until
 
 pytestmark = pytest.mark.engine
 
@@ -134,6 +135,20 @@ class TestMedium:
         assert handler.wait(execution) == "SUCCESS"
         assert handler.action_runs(execution)[0]["status"] == "unknown"
         assert handler.approval(execution)["outcome"] == "unknown"
+        assert handler.incident(execution)["needs_human"] is True
+        assert handler.restarts() == before + 1
+
+    def test_a_run_killed_in_the_act_leaves_the_action_unknown(self, handler: Handler) -> None:
+        before = handler.restarts()
+        handler.misbehave(handler.service_url, "hang", acts=True)
+        execution = handler.file("MEDIUM")
+        handler.wait(execution, "PAUSED")
+        handler.decide(handler.desk.ana, execution, "approved")
+        until(lambda: handler.restarts() > before, "the service has begun to restart")
+        handler.kill(execution)
+        assert handler.wait(execution, "KILLED") == "KILLED"
+        [run] = handler.action_runs(execution)
+        assert (run["status"], handler.approval(execution)["outcome"]) == ("unknown", "unknown")
         assert handler.incident(execution)["needs_human"] is True
         assert handler.restarts() == before + 1
 
