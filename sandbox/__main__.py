@@ -20,7 +20,7 @@ from sandbox.supervisor.ports import Ports, PortTaken
 from sandbox.supervisor.run import Supervisor
 from sandbox.supervisor.screen import Screen
 
-_console = Console(highlight=False)
+_console = Console(highlight=False, soft_wrap=True)
 
 
 def _fail(sentence: object) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 # Progress that is worth a line where lines cannot be redrawn, such as "jars 120/283".
-_COUNT = re.compile(r"\b\d+/\d+\b")
+_COUNT = re.compile(r"\s\d+/\d+$")
 
 
 class Screen:

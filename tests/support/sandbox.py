@@ -23,6 +23,7 @@ class RunningSandbox:
     def __init__(self, folder: Path, seconds: float = 120) -> None:
         self.folder = folder
         self._clients: list[httpx.Client] = []
+        self._signed_in: dict[str, Client] = {}
         self.log = folder.with_name(folder.name + ".log")
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -59,15 +60,16 @@ class RunningSandbox:
         return next(account for account in self.endpoints["accounts"] if account["role"] == role)
 
     def client(self, role: str) -> Client:
-        """The unmodified supabase client, signed in as the demo account of this role."""
-        supabase = self.endpoints["supabase"]
-        options = ClientOptions(
-            auto_refresh_token=False, persist_session=False, httpx_client=self._keep(httpx.Client(timeout=15))
-        )
-        client = create_client(supabase["url"], supabase["anon_key"], options)
-        account = self.account(role)
-        client.auth.sign_in_with_password({"email": account["email"], "password": account["password"]})
-        return client
+        """The unmodified supabase client, signed in once as the demo account of this role."""
+        if role not in self._signed_in:
+            supabase = self.endpoints["supabase"]
+            http = self._keep(httpx.Client(timeout=15))
+            options = ClientOptions(auto_refresh_token=False, persist_session=False, httpx_client=http)
+            client = create_client(supabase["url"], supabase["anon_key"], options)
+            account = self.account(role)
+            client.auth.sign_in_with_password({"email": account["email"], "password": account["password"]})
+            self._signed_in[role] = client
+        return self._signed_in[role]
 
     def kestra(self) -> httpx.Client:
         kestra = self.endpoints["kestra"]
