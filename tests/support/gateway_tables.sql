@@ -84,8 +84,8 @@ create function who() returns json language sql stable as $$
         'read_only', current_setting('transaction_read_only'), 'timeout', current_setting('statement_timeout'),
         'uid', auth.uid()) $$;
 create function sly() returns int language sql stable as 'select 1';
-create function writes_though_stable() returns void language plpgsql stable as
-    $$ begin execute 'insert into inbox (words) values (''x'')'; end $$;
+create function writes() returns void language sql as $$ insert into inbox (words) values ('x') $$;
+create function writes_though_stable() returns void language plpgsql stable as $$ begin perform writes(); end $$;
 create function complain(state text, message text, detail text default null, hint text default null) returns void
     language plpgsql as $$
     begin

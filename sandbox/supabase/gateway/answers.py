@@ -8,12 +8,9 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from sandbox.supabase.gateway.database import Answer
-from sandbox.supabase.gateway.errors import ApiError
+from sandbox.supabase.gateway.errors import ApiError, sound_header
 from sandbox.supabase.gateway.prefer import Preferences
 from sandbox.supabase.gateway.whole import Shape
-
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
 @dataclass(frozen=True)
@@ -128,9 +125,7 @@ def _own_headers(answer: Answer) -> list[tuple[str, str]]:
     try:
         objects = json.loads(answer.headers)
         pairs = [pair for one in objects for pair in one.items()]
-        sound = len(pairs) == len(objects) and all(
-            _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value) for name, value in pairs
-        )
+        sound = len(pairs) == len(objects) and all(sound_header(name, value) for name, value in pairs)
     except (ValueError, TypeError, AttributeError):
         sound = False
     if not sound:

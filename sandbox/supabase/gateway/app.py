@@ -28,6 +28,7 @@ def create_app(settings: GatewaySettings, database: Database, auth_routes: Seque
             Route("/health", health.answer, methods=["GET"]),
             Route("/rest/v1/rpc/{function}", rest.function, methods=["GET", "POST"]),
             Route("/rest/v1/{table}", rest.table, methods=["GET", "POST", "PATCH", "DELETE"]),
+            Route("/rest/v1/rpc/{function}", _not_served, methods=_ALL_METHODS),
             *auth_routes,
             Route("/rest/v1/{table}/{rest:path}", _no_such_path, methods=_ALL_METHODS),
             Route("/{rest:path}", _not_served, methods=_ALL_METHODS),
@@ -47,7 +48,8 @@ class Health:
         try:
             await run_in_threadpool(self._ask)
         except (ApiError, psycopg.Error) as error:
-            return JSONResponse({"message": f"The sandbox's Postgres does not answer: {error}"}, 503)
+            cause = error.details if isinstance(error, ApiError) else error
+            return JSONResponse({"message": f"Postgres does not answer: {cause}"}, 503)
         return JSONResponse({"sandbox": "incidentscribe"})
 
     def _ask(self) -> None:

@@ -73,7 +73,7 @@ def call(
     """The call with JSON text or, by GET, with one text per argument."""
     bindings = Bindings()
     reader = Reader(catalogue, query, bindings)
-    alias = reader.alias()
+    alias = function.name
     called = relation(function.name)
     passed = [one for one in function.arguments if one.name in given]
     source: sql.Composable = sql.SQL("")

@@ -19,6 +19,7 @@ _JSON_INDEX = re.compile(r"-?[0-9]{1,9}(?=$|->|::|[:.,)])")
 _JSON_KEY = re.compile(r"[^(\-:.,>)]+(?:-[^(\-:.,>)]+)*")
 _LIST_ELEMENT = re.compile(r"[^,)]*")
 _TREE_VALUE = re.compile(r"\{[^{}]*\}|[^,)]*")
+_DEEPEST_PATH = 40
 _IS = ("null", "not_null", "true", "false", "unknown")
 
 
@@ -32,6 +33,8 @@ def parse_field(scanner: Scanner) -> Field:
     column = scanner.name()
     steps: list[Step] = []
     while scanner.peek("->"):
+        if len(steps) == _DEEPEST_PATH:
+            scanner.fail(f"at most {_DEEPEST_PATH} JSON steps")
         arrow: Literal["->", "->>"] = "->>" if scanner.take("->>") else "->"
         if arrow == "->":
             scanner.expect("->")

@@ -112,7 +112,12 @@ class Database:
         Raises PGRST000 if Postgres cannot be reached, PGRST003 if all connections stay busy.
         """
         if not self._slots.acquire(timeout=_WAIT_SECONDS):
-            raise ApiError(504, "PGRST003", "Timed out acquiring connection from connection pool.")
+            raise ApiError(
+                504,
+                "PGRST003",
+                "Timed out acquiring connection from connection pool.",
+                f"All {_CONNECTIONS} were busy for {_WAIT_SECONDS} s.",
+            )
         try:
             connection = self._begun()
             try:

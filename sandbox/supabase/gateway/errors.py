@@ -28,6 +28,8 @@ _STATUS_BY_CLASS = {
     "09": 500, "25": 500, "2D": 500, "38": 500, "39": 500, "3B": 500, "40": 500, "54": 500, "55": 500,
     "57": 500, "58": 500, "F0": 500, "HV": 500, "P0": 500, "XX": 500,
 }  # fmt: skip
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _ROLE_MISSING = re.compile(r'role ".*" does not exist', re.DOTALL)
 
 
@@ -55,6 +57,11 @@ class ApiError(Exception):
             proxy_status | self.headers,
             JSON_TYPE,
         )
+
+
+def sound_header(name: str, value: str) -> bool:
+    """Whether a header that SQL made can be sent as it is, without becoming two."""
+    return bool(_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(value))
 
 
 def not_served(what: str) -> ApiError:
@@ -117,16 +124,11 @@ def _raised_as_json(message: str, detail: str | None) -> ApiError:
     try:
         body, outer = json.loads(message), json.loads(detail or "")
         headers = {str(name): str(value) for name, value in outer.get("headers", {}).items()}
-        refusal = ApiError(
-            int(outer["status"]),
-            body["code"],
-            body["message"],
-            body.get("details"),
-            body.get("hint"),
-            headers,
-        )
-        if not 200 <= refusal.status <= 599 or not re.fullmatch(r"\w+", refusal.code):
-            raise ValueError("status or code out of range")
+        status, code = int(outer["status"]), body["code"]
+        sound = all(sound_header(name, value) for name, value in headers.items())
+        if not (sound and 200 <= status <= 599 and re.fullmatch(r"[A-Za-z0-9_]+", code)):
+            raise ValueError("status, code or header out of range")
+        refusal = ApiError(status, code, body["message"], body.get("details"), body.get("hint"), headers)
     except (ValueError, KeyError, TypeError, AttributeError):
         return ApiError(
             500,

@@ -37,9 +37,10 @@ def parse_query(query_string: bytes, *, with_arguments: bool = False) -> Query:
     with_arguments: a function called by GET, where what does not look like a filter is an argument.
     Raises PGRST100 for what cannot be read.
     """
-    return parse_pairs(
-        parse_qsl(query_string.decode("latin-1"), keep_blank_values=True), with_arguments=with_arguments
-    )
+    pairs = parse_qsl(query_string.decode("utf-8", "replace"), keep_blank_values=True)
+    if any("\0" in name or "\0" in value for name, value in pairs):
+        raise ApiError(400, "22021", 'invalid byte sequence for encoding "UTF8": 0x00')
+    return parse_pairs(pairs, with_arguments=with_arguments)
 
 
 def parse_pairs(pairs: Iterable[tuple[str, str]], *, with_arguments: bool = False) -> Query:

@@ -18,8 +18,7 @@ def read(
     """SELECT for GET and HEAD."""
     bindings = Bindings()
     reader = Reader(catalogue, query, bindings)
-    alias = reader.alias()
-    source = Source(relation(table.name) + sql.SQL(" as ") + sql.Identifier(alias), alias, table)
+    source = Source(relation(table.name), table.name, table)
     selection = reader.selection(source)
     total = sql.SQL("({})").format(selection.count) if counted else sql.SQL("null")
     return whole_statement([], selection.rows, shape, bindings, total, body=not head)
@@ -47,7 +46,7 @@ def insert(
             conflict = sql.SQL(" on conflict ({}) do update set {} where {} <> '-1'").format(
                 keys, changes, _counter("- 1")
             )
-    target_alias = reader.alias()
+    target_alias = table.name
     written = sql.SQL("insert into {} as {}{} select {} from {}{}{}").format(
         relation(table.name),
         sql.Identifier(target_alias),
@@ -66,7 +65,7 @@ def update(
     """UPDATE of every row that passes the filters; order and limit do not narrow it."""
     bindings = Bindings()
     reader = Reader(catalogue, query, bindings)
-    target, body = reader.alias(), reader.alias()
+    target, body = table.name, reader.alias()
     if not query.filters.get(()):
         raise _needs_where("UPDATE")
     if not payload.keys:
@@ -95,7 +94,7 @@ def delete(catalogue: Catalogue, table: Table, query: Query, prefer: Preferences
     """DELETE of every row that passes the filters."""
     bindings = Bindings()
     reader = Reader(catalogue, query, bindings)
-    target = reader.alias()
+    target = table.name
     if not query.filters.get(()):
         raise _needs_where("DELETE")
     written = sql.SQL("delete from {} as {} where {}").format(
@@ -122,8 +121,7 @@ def _write(
         return whole_statement(common, rows, Shape(), bindings, body=False, inserted=True)
     needed = reader.needed(table, target)
     common = [sql.SQL("{} as ({} returning {})").format(name, written, needed)]
-    alias = reader.alias()
-    source = Source(name + sql.SQL(" as ") + sql.Identifier(alias), alias, table)
+    source = Source(name + sql.SQL(" as ") + sql.Identifier(target), target, table)
     rows = reader.selection(source, written=True).rows
     return whole_statement(common, rows, shape, bindings, inserted=True)
 
