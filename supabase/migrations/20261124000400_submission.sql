@@ -256,11 +256,15 @@ begin
         update public.incidents set status = 'investigating', needs_human = false, needs_human_reason = null
         where id = incident.id returning * into incident;
         update public.outbox
-        set status = 'done', settled_at = now(), lease_token = null, lease_until = null,
+        set status = 'done', settled_at = now(), lease_token = null, lease_until = null, last_error = null, stuck_since = null,
             detail = detail || jsonb_build_object('kestra_execution_id', kestra_execution_id)
         where id = start.id and status = 'owed';
         perform private.add_event(incident, 'run_started', start.requested_by, 'flow', jsonb_build_object('kestra_execution_id', kestra_execution_id));
     else
+        -- A start whose incident is over will never be claimed: it is owed no longer.
+        update public.outbox
+        set status = 'withdrawn', settled_at = now(), lease_token = null, lease_until = null, last_error = refusal
+        where id = start.id and status = 'owed' and incident.status in ('resolved', 'closed');
         perform private.add_event(incident, 'duplicate_run', null, 'flow', jsonb_build_object('kestra_execution_id', kestra_execution_id, 'reason', refusal));
     end if;
     return private.claim_answer(execution, incident);

@@ -333,7 +333,7 @@ language sql immutable set search_path = '' as $$
         when state = 'SUCCESS' then 'The run has ended; a person has to look and resolve the incident.'
         when state = 'WARNING' then 'The run finished with a problem.'
         when state = 'KILLED' then 'The run was killed.'
-        when state = 'FAILED' then 'The run failed' || coalesce(': ' || left(problem, 1000), '.')
+        when state = 'FAILED' then 'The run failed' || coalesce(': ' || left(split_part(problem, chr(10), 1), 1000), '.')
         else format('The run ended as %s.', state) end
 $$;
 comment on function private.end_sentence is 'What the end of a run means, for people.';

@@ -131,6 +131,14 @@ class TestTheClaim:
         )
 
 
+def test_a_start_whose_incident_is_over_is_owed_no_longer(desk: Desk) -> None:
+    made = desk.submit()
+    desk.rows("update incidents set status = 'resolved' returning 1")
+    answer = desk.by_flow("open_run", payload={"run_id": made["run_id"]}, kestra_execution_id="ex-late")
+    assert (answer["proceed"], answer["reason"]) == (False, "The incident is resolved.")
+    assert desk.row("select status from outbox where id = %s", made["run_id"])["status"] == "withdrawn"
+
+
 def test_only_the_owner_writes_about_an_incident(desk: Desk) -> None:
     made = desk.submit()
     desk.claim(made)
