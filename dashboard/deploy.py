@@ -27,17 +27,14 @@ class DeployApi(Protocol):
 
 
 def kv_from_settings(settings: DeploySettings) -> dict[str, str]:
-    """The flow's values; the optional ones only where they are set."""
-    values = {
+    """The flow's values; also those that have a default, so that an older one does not stay behind."""
+    return {
         "SUPABASE_URL": settings.flow_supabase_url or settings.supabase_url,
         "SUPABASE_SERVICE_ROLE_KEY": settings.supabase_service_role_key.get_secret_value(),
         "GEMINI_API_KEY": settings.gemini_api_key.get_secret_value(),
+        "GEMINI_BASE_URL": settings.gemini_base_url,
+        "GEMINI_MODEL": settings.gemini_model,
     }
-    if settings.gemini_base_url is not None:
-        values["GEMINI_BASE_URL"] = settings.gemini_base_url
-    if settings.gemini_model is not None:
-        values["GEMINI_MODEL"] = settings.gemini_model
-    return values
 
 
 def kv_from_environment(assignments: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:

@@ -115,8 +115,8 @@ class DeploySettings(KestraSettings, ServiceSettings):
     # Kestra may see Supabase under another address than this machine does.
     flow_supabase_url: Url | None = Field(default=None, validation_alias="INCIDENTSCRIBE_FLOW_SUPABASE_URL")
     gemini_api_key: SecretStr
-    gemini_base_url: Url | None = None
-    gemini_model: str | None = None
+    gemini_base_url: Url = "https://generativelanguage.googleapis.com"
+    gemini_model: str = "gemini-2.5-flash"
 
 
 class SeedSettings(ServiceSettings):

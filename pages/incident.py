@@ -7,7 +7,7 @@ from dashboard.errors import IncidentScribeError, NotFound
 from dashboard.routes import INCIDENTS
 from dashboard.store import cases
 from dashboard.ui import kestra, session
-from dashboard.ui.errors_view import render_error, shown
+from dashboard.ui.errors_view import render_empty, render_error, shown
 from dashboard.ui.findings import render_findings, render_pending
 from dashboard.ui.incident_header import render_incident_header, render_joined, render_report
 from dashboard.ui.known import Known, read, render_known
@@ -55,6 +55,9 @@ def progress() -> None:
     with shown():
         st.subheader("Progress", anchor=False)
         case = read_case().value
+        if case.incident.source == "import":
+            render_empty("This incident was imported from history.", "Its run was not handled here.")
+            return
         if case.is_starting or not case.run:
             render_starting(case.start, utc_now())
         if case.run:
@@ -74,7 +77,8 @@ def findings() -> None:
 def log() -> None:
     """What the flow logged."""
     with shown():
-        if run := read_case().value.run:
+        case = read_case().value
+        if (run := case.run) and case.incident.source != "import":
             st.subheader("Log", anchor=False)
             render_log_snapshot(kestra.logs(run.kestra_execution_id), key="log_levels")
 

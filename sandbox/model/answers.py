@@ -42,8 +42,9 @@ def _analysis(briefing: Briefing, found: list[Finding]) -> Json:
             f"According to the demo model, {strongest.cause.sentence}.", strongest.evidence
         )
         confidence = "HIGH" if len(strongest.evidence) >= 3 and len(found) == 1 else "MEDIUM"
-        pieces, others = len(strongest.evidence), len(found) - 1
-        reason = f"{pieces} pieces of evidence point to it, {others} other causes are possible."
+        reason = (
+            f"Evidence that points to it: {len(strongest.evidence)}. Other possible causes: {len(found) - 1}."
+        )
     else:
         root_cause = _sentence(
             "The demo model knows no rule that fits this evidence: the cause is unknown.", everything

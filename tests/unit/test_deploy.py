@@ -82,11 +82,14 @@ def test_kestra_gets_supabases_address_as_it_sees_it() -> None:
     assert kv_from_settings(settings(flow_supabase_url="http://there:2"))["SUPABASE_URL"] == "http://there:2"
 
 
-def test_optional_values_are_left_out() -> None:
-    assert set(kv_from_settings(settings())) == {
+def test_values_with_a_default_are_stored_too_so_that_an_older_one_does_not_stay() -> None:
+    values = kv_from_settings(settings())
+    assert set(values) == {
         "SUPABASE_URL",
         "SUPABASE_SERVICE_ROLE_KEY",
         "GEMINI_API_KEY",
+        "GEMINI_BASE_URL",
+        "GEMINI_MODEL",
     }
     assert kv_from_settings(settings(gemini_model="m"))["GEMINI_MODEL"] == "m"
 
