@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.support.sandbox import ROOT, RunningSandbox
@@ -70,11 +71,14 @@ def test_keys_stay_in_their_file(sandbox: RunningSandbox) -> None:
 
 
 def test_everything_listens_on_this_machine_only(sandbox: RunningSandbox) -> None:
-    pids = set(sandbox.processes())
-    listening = subprocess.run(["ss", "-Hltnp"], check=True, capture_output=True, text=True).stdout
-    ours = [line for line in listening.splitlines() if any(f"pid={pid}," in line for pid in pids)]
-    assert len(ours) >= 6
-    assert [line for line in ours if "127.0.0.1:" not in line.split()[3]] == []
+    listening = [
+        connection.laddr.ip
+        for pid in sandbox.processes()
+        for connection in psutil.Process(pid).net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= 6
+    assert {address.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
 
 
 def test_a_second_sandbox_in_the_same_folder_is_refused(sandbox: RunningSandbox) -> None:
