@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.kestra import RunningEngine, start_engine
 from tests.support.postgres import (
     Database,
     RunningPostgres,
@@ -34,6 +35,14 @@ def migrated_database(postgres: RunningPostgres) -> Iterator[Database]:
     """A database with all migrations applied, of this test alone."""
     with scratch_database(postgres, migrated_template(postgres)) as database:
         yield database
+
+
+@pytest.fixture(scope="session")
+def kestra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEngine]:
+    """The sandbox's Kestra, empty; tests save flows of their own."""
+    running = start_engine(tmp_path_factory.mktemp("kestra") / "data")
+    yield running
+    running.stop()
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,8 @@ def main(
     server = _Server(uvicorn.Config(build_door(started, streams, settings), log_level="warning"), streams)
     _say(f"Kestra {started.version} on {started.url}")
     server.run(sockets=[listener])
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, signal.SIG_IGN)  # Ctrl-C and the supervisor's signal often come both
     started.stop()
     _end(0)
 
@@ -82,7 +84,7 @@ def _start(data: Path, url: str) -> engine.Engine:
                 result.append(engine.start(data, url))
             if not archive.is_file():
                 train_in_background(archive, data / "tmp" / "archive")
-        except (JarError, CompileError, JavaFailure, OSError) as error:
+        except (JarError, CompileError, engine.DataInUse, JavaFailure, OSError) as error:
             result.append(error)
 
     thread = threading.Thread(target=run, name="engine-start", daemon=True)

@@ -1,6 +1,7 @@
 """Starts, asks and stops the Kestra engine of this process. One per process: a JVM starts only once."""
 
 import base64
+import fcntl
 import os
 import secrets
 import shutil
@@ -16,6 +17,10 @@ from sandbox.kestra.bridge import java
 TENANT = "main"
 
 _HEAP = "-Xmx768m"
+
+
+class DataInUse(Exception):
+    """Another process works with the data folder; two engines on one would undo each other's work."""
 
 
 class Engine:
@@ -90,9 +95,16 @@ def jvm_options(data: Path) -> list[str]:
 
 
 def prepare(data: Path) -> None:
-    """Makes the data folder (only for its owner) and what the engine expects in it."""
+    """Makes the data folder (only for its owner) and what the engine expects in it. Raises DataInUse."""
     os.umask(0o077)
     data.mkdir(parents=True, exist_ok=True)
+    lock = os.open(data / "lock", os.O_RDWR | os.O_CREAT)  # never closed: it is held until the process ends
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise DataInUse(
+            f"Another Kestra is running on {data}. Stop it first, or use another --data."
+        ) from error
     if not _started_once(data).exists():
         # A first start that was interrupted may have left half a schema; nothing else can be in there yet.
         shutil.rmtree(data / "h2", ignore_errors=True)

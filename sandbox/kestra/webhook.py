@@ -2,7 +2,7 @@
 
 import hmac
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -87,8 +87,8 @@ def _java_request(request: Request, body: bytes) -> Any:
         text.content(body.decode("utf-8", "replace"))
         text.contentType(request.headers.get("content-type", "application/json"))
         content = text.charset(java("java.nio.charset.StandardCharsets").UTF_8).build()
-    # Parsed and written anew: java.net.URI refuses what browsers and HTTP clients let pass.
-    query = urlencode(parse_qsl(request.url.query, keep_blank_values=True))
+    # java.net.URI refuses characters that browsers and HTTP clients let pass.
+    query = quote(request.url.query, safe="%&=+;,/?:@!$'()*~")
     uri = java("java.net.URI").create(f"{request.base_url}{quote(request.url.path.lstrip('/'))}?{query}")
     headers = bridge.string_lists((_header_name(name), value) for name, value in request.headers.items())
     return java("io.kestra.core.http.HttpRequest").of(uri, request.method, content, headers)
