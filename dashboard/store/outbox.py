@@ -20,6 +20,7 @@ class Kind(StrEnum):
 
     START_RUN = "start_run"
     DELIVER_DECISION = "deliver_decision"
+    COMMAND = "command"  # a kill or a restart of an execution
 
 
 class Leased(Shape):

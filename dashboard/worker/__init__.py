@@ -1,1 +1,1 @@
-"""What runs without a browser: starting runs, delivering decisions, letting approvals expire."""
+"""What runs without a browser: starting runs, delivering decisions and commands, letting approvals expire."""

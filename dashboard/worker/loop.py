@@ -26,6 +26,7 @@ from dashboard.store import outbox, runs
 from dashboard.store.connection import as_service, new_http_client
 from dashboard.store.outbox import Kind, Leased, Settlement
 from dashboard.worker import bell
+from dashboard.worker.command import Commander
 from dashboard.worker.deliver import Deliverer
 from dashboard.worker.reconcile import Reconciler
 from dashboard.worker.start import Starter
@@ -99,6 +100,7 @@ class Worker:
             lambda execution_id: runs.find_record(self._client(), execution_id),
         )
         self._deliverer = Deliverer(self._kestra, self._instance_uuid)
+        self._commander = Commander(self._kestra, self._instance_uuid)
         self._reconciler = Reconciler(self._kestra, self._instance_uuid)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="worker")
         self._thread: threading.Thread | None = None
@@ -217,6 +219,8 @@ class Worker:
                 return self._starter.attempt(row, self._clock())
             case Kind.DELIVER_DECISION:
                 return self._deliverer.attempt(row, self._clock())
+            case Kind.COMMAND:
+                return self._commander.attempt(row)
 
     def _client(self) -> Client:
         """A client of this moment: it costs 0.05 ms and is not safe to share between threads."""

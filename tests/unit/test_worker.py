@@ -75,27 +75,32 @@ class FakeSupabase:
 
 
 class FakeKestra:
-    """Answers by path: `execution` for any execution; `asked` keeps starts and resumes."""
+    """Answers by path: `execution` for any execution; `asked` keeps what changes something."""
 
     def __init__(self) -> None:
         self.execution: Json | None = None
         self.uuid = "kestra-1"
+        self.version = "2.0.0"
         self.webhook: Callable[[httpx.Request], httpx.Response] = lambda _: httpx.Response(
             200, json={"id": "exec-1"}
         )
         self.resume: Callable[[], httpx.Response] = lambda: httpx.Response(200, json={})
+        self.command: Callable[[httpx.Request], httpx.Response] = lambda _: httpx.Response(200, json={})
         self.asked: list[httpx.Request] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
         if path == "/api/v1/configs":
-            return httpx.Response(200, json={"uuid": self.uuid, "version": "2.0.0"})
+            return httpx.Response(200, json={"uuid": self.uuid, "version": self.version})
         if "/webhook/" in path:
             self.asked.append(request)
             return self.webhook(request)
         if path.endswith("/actions/resume"):
             self.asked.append(request)
             return self.resume()
+        if path.endswith(("/kill", "/restart")):
+            self.asked.append(request)
+            return self.command(request)
         if self.execution is None:
             return httpx.Response(404, json={"message": "Not Found"})
         return httpx.Response(200, json=self.execution)
@@ -140,6 +145,16 @@ def decision_row(*, age_seconds: float = 0, instance: str | None = "kestra-1") -
     }
     created_at = to_iso(NOW - timedelta(seconds=age_seconds))
     return {**start_row(), "kind": "deliver_decision", "payload": payload, "created_at": created_at}
+
+
+def command_row(command: str, *, instance: str | None = "kestra-1", **detail: Any) -> Json:
+    payload = {
+        "command": command,
+        "kestra_execution_id": "exec-1",
+        "kestra_instance": instance,
+        "reason": "because",
+    }
+    return {**start_row(**detail), "kind": "command", "payload": payload}
 
 
 def ago(seconds: float) -> str:
@@ -360,6 +375,113 @@ class TestDelivery:
         assert kestra.asked == []
 
 
+class TestCommands:
+    @pytest.mark.parametrize(("version", "status"), [("1.3.25", 202), ("2.0.0", 200)])
+    @pytest.mark.parametrize("instance", ["kestra-1", None])
+    def test_a_run_is_killed_once(
+        self,
+        worker: Worker,
+        supabase: FakeSupabase,
+        kestra: FakeKestra,
+        version: str,
+        status: int,
+        instance: str | None,
+    ) -> None:
+        kestra.version = version
+        kestra.execution = execution("CREATED", "RUNNING", "PAUSED")
+        kestra.command = lambda _: httpx.Response(status)
+        settlement = settled(worker, supabase, command_row("kill", instance=instance))
+        assert (settlement["outcome"], settlement["detail"]) == ("done", {"state": "PAUSED"})
+        (request,) = kestra.asked
+        assert (request.method, request.url.path.rsplit("/", 1)[1]) == ("DELETE", "kill")
+
+    def test_what_has_ended_is_killed_already(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        kestra.execution = execution("CREATED", "RUNNING", "SUCCESS")
+        settlement = settled(worker, supabase, command_row("kill"))
+        assert settlement["outcome"] == "done"
+        assert settlement["detail"]["note"] == "It had ended before the kill: succeeded."
+        assert kestra.asked == []
+
+    @pytest.mark.parametrize("command", ["kill", "restart"])
+    def test_an_execution_kestra_does_not_know_needs_no_command(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra, command: str
+    ) -> None:
+        settlement = settled(worker, supabase, command_row(command))
+        assert settlement["outcome"] == "done"
+        assert "does not know the execution exec-1" in settlement["detail"]["note"]
+        assert kestra.asked == []
+
+    @pytest.mark.parametrize("command", ["kill", "restart"])
+    def test_a_command_never_goes_to_another_kestra(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra, command: str
+    ) -> None:
+        kestra.uuid = "kestra-2"
+        kestra.execution = execution("CREATED", "RUNNING", "FAILED")
+        settlement = settled(worker, supabase, command_row(command))
+        assert settlement["outcome"] == "retry"
+        assert "is kestra-2, not kestra-1" in settlement["detail"]["error"]
+        assert kestra.asked == []
+
+    def test_a_failed_run_is_restarted(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        kestra.execution = execution("CREATED", "RUNNING", "FAILED")
+        settlement = settled(worker, supabase, command_row("restart"))
+        assert (settlement["outcome"], settlement["detail"]) == ("done", {"state": "FAILED"})
+        (request,) = kestra.asked
+        assert (request.method, request.url.path.rsplit("/", 1)[1]) == ("POST", "restart")
+
+    @pytest.mark.parametrize("status", [409, 422])
+    def test_a_refused_restart_is_done_and_says_why(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra, status: int
+    ) -> None:
+        message = "Illegal argument: No task found to restart execution from!"
+        kestra.execution = execution("CREATED", "RUNNING", "SUCCESS")
+        kestra.command = lambda _: httpx.Response(status, json={"message": message})
+        settlement = settled(worker, supabase, command_row("restart"))
+        assert settlement["outcome"] == "done"
+        assert message in settlement["detail"]["note"]
+
+    def test_what_runs_is_not_restarted(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        kestra.execution = execution("CREATED", "RUNNING", "FAILED", "RESTARTED", "RUNNING")
+        settlement = settled(worker, supabase, command_row("restart"))
+        assert settlement["outcome"] == "done"
+        assert settlement["detail"]["note"] == "Nothing to restart: it is running."
+        assert kestra.asked == []
+
+    def test_a_restart_that_had_an_effect_but_no_answer_is_not_repeated(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        def time_out(request: httpx.Request) -> httpx.Response:
+            raise httpx.ReadTimeout("too slow", request=request)
+
+        kestra.execution = execution("CREATED", "RUNNING", "FAILED")
+        kestra.command = time_out
+        first = settled(worker, supabase, command_row("restart"))
+        assert (first["outcome"], first["detail"]["sent_after_changes"]) == ("retry", 3)
+
+        supabase.settled.clear()
+        kestra.execution = execution("CREATED", "RUNNING", "FAILED", "RESTARTED", "RUNNING", "FAILED")
+        second = settled(worker, supabase, command_row("restart", sent_after_changes=3))
+        assert second["outcome"] == "done"
+        assert second["detail"]["note"] == "It was restarted and has ended again: failed."
+        assert len(kestra.asked) == 1
+
+    def test_a_kill_without_answer_is_sent_again(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        kestra.execution = execution("CREATED", "RUNNING")
+        kestra.command = lambda _: httpx.Response(503)
+        assert settled(worker, supabase, command_row("kill"))["outcome"] == "retry"
+        supabase.settled.clear()
+        kestra.command = lambda _: httpx.Response(200)
+        assert settled(worker, supabase, command_row("kill"))["outcome"] == "done"
+
+
 class TestLoop:
     def test_a_lost_lease_is_left_to_the_other_worker(self, worker: Worker, supabase: FakeSupabase) -> None:
         detail = json.dumps({"code": "lost_lease"})
@@ -370,7 +492,7 @@ class TestLoop:
     def test_only_the_kinds_it_can_pay_are_taken(self, worker: Worker, supabase: FakeSupabase) -> None:
         assert not worker.tick()
         (args,) = supabase.called("take_outbox")
-        assert args["kinds"] == ["start_run", "deliver_decision"]
+        assert args["kinds"] == ["start_run", "deliver_decision", "command"]
         assert args["worker"] == "test"
 
     def test_approvals_are_let_expire(self, worker: Worker, supabase: FakeSupabase) -> None:
