@@ -1,5 +1,7 @@
-"""The gateway without its Postgres."""
+"""The gateway without its Postgres, and Postgres without its gateway."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ from postgrest.exceptions import APIError
 
 from tests.support.gateway import start_gateway
 from tests.support.postgres import Database, free_port, new_passwords, start_postgres
+from tests.support.until import until
 
 
 def test_it_starts_first_waits_and_survives_a_restart_of_postgres(tmp_path: Path) -> None:
@@ -35,6 +38,24 @@ def test_it_starts_first_waits_and_survives_a_restart_of_postgres(tmp_path: Path
         code = gateway.stop()
 
     assert code == 0
+
+
+def test_it_stops_soon_and_takes_back_what_it_was_doing(gateway_database: Database) -> None:
+    gateway = start_gateway(gateway_database)
+    client = gateway.client(gateway.service_role_key)
+    waiting = """
+        select from pg_stat_activity
+        where query like '%wait_for%' and state = 'active' and pid <> pg_backend_pid()
+    """
+    with gateway_database.connect("supabase_admin") as connection, ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(client.rpc("wait_for", {"seconds": 7}).execute)
+        until(lambda: connection.execute(waiting).rowcount, "the statement runs", every=0.02)
+        stopped_at = time.monotonic()
+        code = gateway.stop()
+
+        assert (code, slow.exception() is not None) == (0, True)
+        assert time.monotonic() - stopped_at < 4
+        assert connection.execute(waiting).rowcount == 0
 
 
 def test_statements_cut_off_by_a_stop_answer_503(tmp_path: Path) -> None:

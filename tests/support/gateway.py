@@ -73,13 +73,13 @@ class RunningGateway:
 
     def stop(self) -> int:
         """SIGTERM; answers the exit code."""
-        self.http.close()
         self.process.send_signal(signal.SIGTERM)
         try:
             code = self.process.wait(5)
         finally:
             self.process.kill()
             self._log.close()
+            self.http.close()
         return code
 
 

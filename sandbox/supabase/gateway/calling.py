@@ -78,7 +78,7 @@ def call(
     passed = [one for one in function.arguments if one.name in given]
     source: sql.Composable = sql.SQL("")
     if takes_whole_body(function) and isinstance(arguments, str):
-        typed = sql.SQL(function.arguments[0].type)  # type: ignore[arg-type, unused-ignore]
+        typed = sql.SQL(function.arguments[0].type)
         values: list[sql.Composable] = [sql.SQL("{}::{}").format(bindings.add(arguments), typed)]
     elif isinstance(arguments, str):
         values = [sql.Identifier("_sandbox_arguments", one.name) for one in passed]
@@ -90,7 +90,7 @@ def call(
         values = [
             sql.SQL("{}::{}").format(
                 bindings.add(arguments[one.name]),
-                sql.SQL(one.type),  # type: ignore[arg-type, unused-ignore]
+                sql.SQL(one.type),
             )
             for one in passed
         ]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, LifoQueue
 from threading import BoundedSemaphore, Event, Lock
@@ -77,7 +77,7 @@ class Transaction:
         if read_only:
             settings.append(("transaction_read_only", "on"))
         calls = sql.SQL(", ").join(
-            sql.SQL("set_config(${}, ${}, true)").format(sql.SQL(str(place)), sql.SQL(str(place + 1)))  # type: ignore[arg-type, unused-ignore]
+            sql.SQL("set_config(${}, ${}, true)").format(sql.SQL(str(place)), sql.SQL(str(place + 1)))
             for place in range(1, 2 * len(settings), 2)
         )
         with psycopg.RawCursor(self._connection) as cursor:
@@ -100,6 +100,7 @@ class Database:
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
         self._idle: LifoQueue[psycopg.Connection] = LifoQueue()
+        self._busy: set[psycopg.Connection] = set()
         self._slots = BoundedSemaphore(_CONNECTIONS)
         self._lock = Lock()
         self._catalogue: Catalogue | None = None
@@ -120,6 +121,7 @@ class Database:
             )
         try:
             connection = self._begun()
+            self._busy.add(connection)
             try:
                 yield Transaction(connection, self)
                 connection.execute("commit")
@@ -128,13 +130,18 @@ class Database:
                     connection.execute("rollback")
                 raise
             finally:
+                self._busy.discard(connection)
                 if not connection.closed:
                     self._idle.put(connection)
         finally:
             self._slots.release()
 
     def close(self) -> None:
-        """Closes the idle connections."""
+        """Cancels running statements, so that their threads roll back and end; closes idle connections."""
+        for connection in tuple(self._busy):
+            # Where Postgres cannot be reached, nothing is left to cancel.
+            with suppress(psycopg.Error):
+                connection.cancel_safe(timeout=1)
         while True:
             try:
                 self._idle.get_nowait().close()
@@ -143,9 +150,11 @@ class Database:
 
     def catalogue(self, connection: psycopg.Connection) -> Catalogue:
         with self._lock:
-            if self._catalogue is None or self._changed.is_set():
-                # Cleared first: a change during the load is loaded next time.
+            if self._changed.is_set():
+                # Cleared before the load: a change during it is loaded next time.
                 self._changed.clear()
+                self._catalogue = None
+            if self._catalogue is None:
                 self._catalogue = load_catalogue(connection)
             return self._catalogue
 

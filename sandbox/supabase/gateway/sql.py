@@ -46,7 +46,7 @@ class Bindings:
     def add(self, value: str) -> sql.SQL:
         """Binds `value`; the answer is its place in the statement."""
         self.values.append(value)
-        return sql.SQL(f"${len(self.values)}")  # type: ignore[arg-type, unused-ignore]
+        return sql.SQL(f"${len(self.values)}")
 
 
 def join(parts: list[sql.Composable], separator: LiteralString = ", ") -> sql.Composed:
@@ -121,7 +121,7 @@ def _text_search(
 
 def record_definition(columns: Iterable[tuple[str, str]]) -> sql.Composable:
     """`"name" type, …`; the types are format_type() text from the catalogue, not from a request."""
-    return join([sql.Identifier(name) + sql.SQL(" " + type_) for name, type_ in columns])  # type: ignore[arg-type, unused-ignore]
+    return join([sql.Identifier(name) + sql.SQL(" " + type_) for name, type_ in columns])
 
 
 def array_literal(values: tuple[str, ...]) -> str:

@@ -139,7 +139,7 @@ def _rows(
         return sql.SQL("pg_catalog.json_array_elements({}) as {}").format(body, called)
     typed = record_definition((name, table.columns[name].type) for name in payload.keys)
     defaults = [
-        sql.SQL("{}::pg_catalog.text, ({})").format(bindings.add(name), sql.SQL(default))  # type: ignore[arg-type, unused-ignore]
+        sql.SQL("{}::pg_catalog.text, ({})").format(bindings.add(name), sql.SQL(default))
         for name in payload.keys
         if prefer.missing_default and (default := table.columns[name].default) is not None
     ]
