@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
+from pydantic import SecretStr
 
 from dashboard.migrate import migrate, read_migrations
 from dashboard.resources import migration_files
+from dashboard.settings import WorkerSettings
 from sandbox.supabase.keys import service_role_key
 from tests.flow.handler import Handler
 from tests.sql.desk import Desk
@@ -66,8 +68,13 @@ def handler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handler]:
         handler = running.enter_context(
             Handler(
                 desk,
-                kestra_url=f"http://127.0.0.1:{kestra}",
-                kestra_login=KESTRA,
+                worker_settings=WorkerSettings(
+                    kestra_url=f"http://127.0.0.1:{kestra}",
+                    kestra_username=KESTRA[0],
+                    kestra_password=SecretStr(KESTRA[1]),
+                    supabase_url=f"http://127.0.0.1:{gateway}",
+                    supabase_service_role_key=SecretStr(service_role_key(JWT_SECRET)),
+                ),
                 model_url=f"http://127.0.0.1:{model}",
                 service_url=f"http://127.0.0.1:{service}",
             )

@@ -7,6 +7,7 @@ from typing import Any, Self
 import httpx
 
 from dashboard.seed.catalogue import restart_action
+from dashboard.settings import WorkerSettings
 from tests.sql.desk import Desk, Person
 from tests.support.flow_file import FLOW_FILE
 from tests.support.until import until
@@ -22,12 +23,16 @@ class Handler:
     """The deployed flow and the parts around it."""
 
     def __init__(
-        self, desk: Desk, *, kestra_url: str, kestra_login: tuple[str, str], model_url: str, service_url: str
+        self, desk: Desk, *, worker_settings: WorkerSettings, model_url: str, service_url: str
     ) -> None:
         self.desk = desk
+        self.worker_settings = worker_settings
         self.model_url = model_url
         self.service_url = service_url
-        self._kestra = httpx.Client(base_url=kestra_url, auth=kestra_login, timeout=20, trust_env=False)
+        login = (worker_settings.kestra_username, worker_settings.kestra_password.get_secret_value())
+        self._kestra = httpx.Client(
+            base_url=worker_settings.kestra_url, auth=login, timeout=20, trust_env=False
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -83,9 +88,13 @@ class Handler:
         return str(answer.json()["id"])
 
     def state(self, execution: str) -> str:
+        return self.history(execution)[-1]
+
+    def history(self, execution: str) -> list[str]:
+        """The states it was in, oldest first."""
         answer = self._kestra.get(f"/api/v1/main/executions/{execution}")
         answer.raise_for_status()
-        return str(answer.json()["state"]["current"])
+        return [str(change["state"]) for change in answer.json()["state"]["histories"]]
 
     def wait(self, execution: str, *states: str, seconds: float = 60) -> str:
         """The state, once it is one of `states` (default: any end); at an end, once it was reported too."""
