@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -126,23 +125,6 @@ class TestDeciding:
             "rejected",
             "Not now",
         )
-
-    def test_of_thirty_clicks_at_once_one_wins(self, desk: Desk) -> None:
-        _, approval = desk.waiting()
-        people = [desk.person(f"P{number}", "approver") for number in range(30)]
-
-        def click(person: Person) -> str | None:
-            try:
-                desk.decide(person, approval)
-            except Refused as refused:
-                return refused.code
-            return None
-
-        with ThreadPoolExecutor(30) as pool:
-            outcomes = list(pool.map(click, people))
-        assert outcomes.count(None) == 1
-        assert outcomes.count("already_decided") == 29
-        assert len(desk.rows("select from outbox where kind = 'deliver_decision'")) == 1
 
     def test_after_the_deadline_nobody_decides_and_it_expires(self, desk: Desk) -> None:
         execution, approval = desk.waiting()

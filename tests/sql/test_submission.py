@@ -46,14 +46,6 @@ def test_file_separately_makes_an_incident_of_its_own(desk: Desk) -> None:
     assert first["incident_id"] != second["incident_id"]
 
 
-def test_twenty_submissions_at_once_make_one_incident_and_one_start(desk: Desk) -> None:
-    with ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(lambda _: desk.submit(title="Burst"), range(20)))
-    assert len({answer["incident_id"] for answer in answers}) == 1
-    assert len([answer for answer in answers if answer["run_id"]]) == 1
-    assert max(answer["occurrences"] for answer in answers) == 20
-
-
 class TestTheClaim:
     def test_same_execution_same_answer_and_the_start_is_done(self, desk: Desk) -> None:
         made = desk.submit()

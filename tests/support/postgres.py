@@ -25,6 +25,8 @@ BLANK = "blank"
 # The same with all migrations applied.
 MIGRATED = "migrated"
 
+# A hundred people at once, each on a connection of their own, and whoever looks on.
+_CONNECTIONS = 150
 _ROLES = {
     "supabase_admin": "SANDBOX_POSTGRES_PASSWORD",
     "postgres": "SANDBOX_MIGRATION_PASSWORD",
@@ -129,7 +131,9 @@ def start_postgres(
 
     It does not wait for the disk: a test's data need not survive a power failure.
     """
-    arguments = ["--setting", "fsync=off"] + (["--binaries", str(binaries)] if binaries else [])
+    arguments = ["--setting", "fsync=off", "--setting", f"max_connections={_CONNECTIONS}"]
+    if binaries is not None:
+        arguments += ["--binaries", str(binaries)]
     return RunningPostgres(data, port or free_port(), passwords or new_passwords(), *arguments)
 
 
