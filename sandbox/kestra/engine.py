@@ -102,9 +102,7 @@ def prepare(data: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise DataInUse(
-            f"Another Kestra is running on {data}. Stop it first, or use another --data."
-        ) from error
+        raise DataInUse(f"Another Kestra runs on {data}. Stop it first, or use another --data.") from error
     if not _started_once(data).exists():
         # A first start that was interrupted may have left half a schema; nothing else can be in there yet.
         shutil.rmtree(data / "h2", ignore_errors=True)

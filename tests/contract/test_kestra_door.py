@@ -51,9 +51,7 @@ def put(kestra: RunningEngine, key: str, value: str) -> None:
 
 
 class TestWhoMayEnter:
-    @pytest.mark.parametrize(
-        "path", [f"{EXECUTIONS}/x", f"{API}/flows/a/b", f"{KV}/x", "/api/v1/main/nothing"]
-    )
+    @pytest.mark.parametrize("path", [f"{EXECUTIONS}/x", f"{API}/flows/a/b", f"{KV}/x", f"{API}/nothing"])
     def test_the_api_needs_the_password(self, kestra: RunningEngine, path: str) -> None:
         answer = kestra.anonymous.get(path)
         assert (answer.status_code, answer.content) == (401, b"")
@@ -148,9 +146,7 @@ class TestWebhook:
         answer = kestra.anonymous.post(f"{WEBHOOK}/plain/the-key", content=body)
         assert answer.json()["trigger"]["variables"]["body"] == body
 
-    @pytest.mark.parametrize(
-        "key", ["wrong", "the-key2", "the-ke", "THE-KEY", "{{ 'the-key' }}", "%20the-key"]
-    )
+    @pytest.mark.parametrize("key", ["wrong", "the-key2", "the-ke", "THE-KEY", "{{ 1 }}", "%20the-key"])
     def test_a_wrong_key_is_not_found(self, kestra: RunningEngine, key: str) -> None:
         answer = kestra.anonymous.post(f"{WEBHOOK}/plain/{key}", json={})
         assert answer.status_code == 404
@@ -361,12 +357,10 @@ class TestOutputsAndLogs:
 
     def test_logs_are_narrowed_by_level_and_task(self, kestra: RunningEngine) -> None:
         execution = paused(kestra)
-        path = f"{API}/logs/{execution}"
-        lines = kestra.http.get(path, params={"filters[level][GREATER_THAN_OR_EQUAL_TO]": "INFO"}).json()
+        path, level = f"{API}/logs/{execution}", "filters[level][GREATER_THAN_OR_EQUAL_TO]"
+        lines = kestra.http.get(path, params={level: "INFO"}).json()
         assert [(line["taskId"], line["message"]) for line in lines] == [("hello", "hello Ada")]
-        assert (
-            kestra.http.get(path, params={"filters[level][GREATER_THAN_OR_EQUAL_TO]": "ERROR"}).json() == []
-        )
+        assert kestra.http.get(path, params={level: "ERROR"}).json() == []
         assert kestra.http.get(path, params={"filters[taskId][EQUALS]": "other"}).json() == []
         assert kestra.http.get(path, params={"filters[q][EQUALS]": "x"}).status_code == 501
 

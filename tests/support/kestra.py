@@ -50,12 +50,13 @@ class RunningEngine:
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> float:
         """Ends the process; the seconds it took, at most 3."""
-        self.http.close()
-        self.anonymous.close()
         begun = time.monotonic()
         self.process.send_signal(how)
         self.process.wait(3)
-        return time.monotonic() - begun
+        seconds = time.monotonic() - begun
+        self.http.close()
+        self.anonymous.close()
+        return seconds
 
     def save_flow(self, source: str) -> None:
         """Creates or updates a flow."""
