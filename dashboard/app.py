@@ -1,5 +1,6 @@
 """Streamlit's entry script: sign-in gate, frame, and the page that was asked for."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
@@ -35,8 +36,14 @@ def count_waiting() -> int:
     return sum(approval.may_decide for approval in approvals.list_waiting(person.client))
 
 
-user = session.require()
-path = f"/{page.url_path}"
-query = "&".join(f"{key}={value}" for key, value in st.query_params.items())
-render_frame(user, routes.safe_next(f"{path}?{query}" if query else path), count_waiting)
-page.run()
+def here() -> str:
+    """The page's own address, for the way back after another sign-in."""
+    query = "&".join(f"{key}={value}" for key, value in st.query_params.items())
+    return routes.safe_next(f"/{page.url_path}?{query}")
+
+
+user = session.gate()
+if user is not None:
+    render_frame(user, here(), count_waiting)
+    with suppress(session.PageEnd):
+        page.run()

@@ -35,7 +35,7 @@ try:
 except IncidentScribeError as error:
     render_error(error)
     render_link(APPROVALS, APPROVALS.title)
-    st.stop()
+    raise session.PageEnd from error
 proposal = find_proposal(approval)
 
 

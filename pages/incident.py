@@ -33,7 +33,7 @@ try:
 except IncidentScribeError as error:
     render_error(error)
     render_link(INCIDENTS, INCIDENTS.title)
-    st.stop()
+    raise session.PageEnd from error
 every = MOVING if drawn.is_moving else None
 
 

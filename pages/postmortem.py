@@ -25,7 +25,7 @@ try:
 except IncidentScribeError as error:
     render_error(error)
     render_link(POSTMORTEMS, POSTMORTEMS.title)
-    st.stop()
+    raise session.PageEnd from error
 
 
 @st.fragment(run_every=None if drawn and drawn.completed_at else 3)

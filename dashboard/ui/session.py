@@ -26,6 +26,14 @@ from dashboard.web.sign_in import LOGOUT_FORM
 _FRAME_IS_DRAWN = "signed_in"
 
 
+class PageEnd(Exception):
+    """Raised by a page that has said why there is nothing more to draw; the entry script catches it.
+
+    After `st.stop()` Streamlit 1.67 keeps the fragments of the page before, whose timers then draw into
+    places that are gone, and the browser's page turns white.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class CurrentUser:
     """The signed-in person, and clients that ask Supabase as them: `client` reads, `writer` has more time.
@@ -76,6 +84,22 @@ def current_user() -> CurrentUser | None:
     return CurrentUser(person, client, writer, form_token(cookie, LOGOUT_FORM), is_demo)
 
 
+def gate() -> CurrentUser | None:
+    """The signed-in person, for the entry script; None when the page is a way to sign in instead."""
+    try:
+        user = current_user()
+    except IncidentScribeError as error:
+        render_error(error)
+        return None
+    if user is None:
+        st.session_state.pop(_FRAME_IS_DRAWN, None)
+        st.warning("What was submitted or decided is saved.", title="You are signed out")
+        render_sign_in_link(safe_next(_address()))
+        return None
+    st.session_state[_FRAME_IS_DRAWN] = True
+    return user
+
+
 def require(role: Role = Role.VIEWER) -> CurrentUser:
     """The signed-in person with at least this role; otherwise the page says why not and ends here."""
     try:
@@ -84,16 +108,13 @@ def require(role: Role = Role.VIEWER) -> CurrentUser:
         render_error(error)
         st.stop()
     if user is None:
+        # The entry script says it, once for the whole page.
         if st.session_state.pop(_FRAME_IS_DRAWN, False):
-            # A part of a page found out: the page as a whole says it, once.
             st.rerun()
-        st.warning("What was submitted or decided is saved.", title="You are signed out")
-        render_sign_in_link(safe_next(_address()))
         st.stop()
     if not user.may(role):
         render_not_allowed(f"This page is for the role {role} and above; your role is {user.person.role}.")
-        st.stop()
-    st.session_state[_FRAME_IS_DRAWN] = True
+        raise PageEnd
     return user
 
 
