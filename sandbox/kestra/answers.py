@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, cast
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -77,3 +78,9 @@ def failed(request: Request, error: Exception) -> Response:
             status, words = _FAILURES[kind]
             return refused(request, Refusal(status, f"{words}: {failure.message}"))
     return refused(request, Refusal(500, f"Internal Server Error: {failure.message}"))
+
+
+def malformed(request: Request, error: Exception) -> Response:
+    """The answer where Starlette refuses, such as for a multipart body that is none."""
+    refusal = cast(HTTPException, error)
+    return refused(request, Refusal(refusal.status_code, refusal.detail))

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sandbox.kestra.answers import Refusal, failed, json_response, refused
+from sandbox.kestra.answers import Refusal, failed, json_response, malformed, refused
 from sandbox.kestra.bridge import JavaFailure
 from sandbox.kestra.engine import Engine
 from sandbox.kestra.routes import ROUTES, Handler, not_served
@@ -47,7 +48,7 @@ def build_door(engine: Engine, streams: Streams, settings: DoorSettings) -> Star
     app = Starlette(
         routes=routes,
         middleware=[Middleware(_KnownHost, hosts=_LOOPBACK | settings.hosts)],
-        exception_handlers={Refusal: refused, JavaFailure: failed},
+        exception_handlers={Refusal: refused, JavaFailure: failed, HTTPException: malformed},
     )
     app.router.redirect_slashes = False
     app.state.engine = engine

@@ -19,12 +19,13 @@ import requests
 from jgo.maven import MavenContext
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 LOCK = Path(__file__).with_name("jars.lock")
 
 _THREADS = 16
 _TIMEOUT_SECONDS = 60
+_PAUSE_SECONDS = 0.5
 _NETWORK_ERRORS = (requests.RequestException, RuntimeError, OSError)  # RuntimeError: jgo's "not found"
 
 
@@ -144,15 +145,18 @@ def _download(jar: Jar, staging: Path, folder: Path) -> None:
     (folder / f"{jar.path}.verified").write_text(f"{found} {state.st_size} {state.st_mtime_ns}")
 
 
-@retry(
-    retry=retry_if_exception_type(_NETWORK_ERRORS),
-    stop=stop_after_attempt(4),
-    wait=wait_exponential(multiplier=0.5, max=8),
-    reraise=True,
-)
 def _download_once(jar: Jar, staging: Path) -> Path:
+    tries = Retrying(
+        retry=retry_if_exception_type(_NETWORK_ERRORS),
+        stop=stop_after_attempt(4),
+        wait=wait_exponential(multiplier=_PAUSE_SECONDS, max=8),
+        reraise=True,
+    )
     # jgo writes straight to the final name of its repository: a fresh one per try keeps half files apart.
-    repository = Path(tempfile.mkdtemp(dir=staging))
+    return tries(lambda: _resolve(jar, Path(tempfile.mkdtemp(dir=staging))))
+
+
+def _resolve(jar: Jar, repository: Path) -> Path:
     group, artifact, version, *classifier = jar.coordinates.split(":")
     maven = MavenContext(repo_cache=repository, timeout=_TIMEOUT_SECONDS)
     component = maven.project(group, artifact).at_version(version)

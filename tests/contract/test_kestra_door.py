@@ -219,6 +219,14 @@ class TestResume:
         )
         assert answer.status_code == 400
 
+    @pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=x"])
+    def test_a_form_that_is_none_is_refused(self, kestra: RunningEngine, kind: str) -> None:
+        answer = kestra.http.post(
+            f"{EXECUTIONS}/x/actions/resume", content=b"--x\r\nrubbish", headers={"Content-Type": kind}
+        )
+        assert answer.status_code in (400, 404)
+        assert answer.json()["message"]
+
     def test_of_many_at_once_one_wins(self, kestra: RunningEngine) -> None:
         execution = paused(kestra)
         with ThreadPoolExecutor(8) as pool:
