@@ -15,6 +15,9 @@ test: .venv/dev ## Run all tests
 smoke: .venv/dev ## Drive the whole story through public interfaces, in a sandbox of its own
 	$(BIN)/python -m tests.smoke
 
+privileges: .venv/dev ## Write the tables of who may do what in the database anew, to be reviewed as a diff
+	$(BIN)/python -m tests.support.privileges
+
 lint: .venv/dev ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -28,4 +31,4 @@ lint: .venv/dev ## Check style and types
 	$(BIN)/pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test smoke lint
+.PHONY: help demo test smoke privileges lint

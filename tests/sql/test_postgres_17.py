@@ -8,6 +8,7 @@ from sandbox.supabase.binaries import wheel_binaries
 from tests.sql.desk import Desk
 from tests.sql.story import carry_out
 from tests.support.postgres import RunningPostgres, migrated_template, scratch_database, start_postgres
+from tests.support.privileges import PRIVILEGES, read_privileges, read_table
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +53,8 @@ def test_the_story_from_the_report_to_the_postmortem(desk: Desk) -> None:
     approval = desk.row("select status, outcome, delivered_at is not null as is_delivered from approvals")
     assert approval == {"status": "approved", "outcome": "acted", "is_delivered": True}
     assert desk.row("select completed_at, problem from ai_analyses")["completed_at"] is not None
+
+
+def test_rights_are_the_same_there(desk: Desk, seventeen: RunningPostgres) -> None:
+    with scratch_database(seventeen, migrated_template(seventeen)) as database, database.connect() as made:
+        assert read_privileges(made) == read_table(PRIVILEGES)
