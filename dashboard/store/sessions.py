@@ -54,3 +54,8 @@ def store_refresh(anon: Client, cookie_hash: str, lease_token: str, sealed: str)
 def close_session(anon: Client, cookie_hash: str) -> None:
     """End a session; one that is not there is no error."""
     call(anon, "close_desk_session", {"cookie_hash": cookie_hash})
+
+
+def close_all_sessions(user: Client) -> int:
+    """End every session of the signed-in person; answers how many. Raises NotSignedIn, Inactive."""
+    return int(call(user, "close_all_desk_sessions")["closed"])

@@ -43,10 +43,10 @@ def refresh(anon: Client, refresh_token: str) -> Tokens:
     return _tokens(answer)
 
 
-def sign_out(anon: Client, access_token: str) -> None:
-    """End this one session at Supabase Auth; the person's other sessions go on."""
+def sign_out(anon: Client, access_token: str, *, everywhere: bool = False) -> None:
+    """End this one session at Supabase Auth, or all sessions of its person."""
     with translated():
-        anon.auth.admin.sign_out(access_token, "local")
+        anon.auth.admin.sign_out(access_token, "global" if everywhere else "local")
 
 
 def _tokens(answer: AuthResponse) -> Tokens:

@@ -115,6 +115,20 @@ class DeskSessions:
         except SealError:
             log.warning("A session could not be opened while it was closed; its tokens end by themselves.")
 
+    def close_everywhere(self, cookie: str) -> bool:
+        """End all sessions of this person, on every desk and at Supabase Auth; tells whether Auth confirmed.
+
+        Raises UpstreamUnreachable, NotSignedIn, Inactive while nothing is ended yet.
+        """
+        found = self.find(cookie)
+        if found is None:
+            return True
+        store.close_all_sessions(as_user(self._settings, found.access_token))
+        with self._guard:
+            for name in [name for name, known in self._known.items() if known.user_id == found.user_id]:
+                del self._known[name]
+        return self._end_at_auth(found.tokens, everywhere=True)
+
     def _anon(self) -> Client:
         return as_anon(self._settings)
 
@@ -182,12 +196,14 @@ class DeskSessions:
             return self._read(cookie, row, None) if row else None
         return SignedIn(found.user_id, tokens, version, found.opened_at, self._clock())
 
-    def _end_at_auth(self, tokens: Tokens) -> None:
+    def _end_at_auth(self, tokens: Tokens, *, everywhere: bool = False) -> bool:
         try:
-            auth.sign_out(self._anon(), tokens.access_token)
+            auth.sign_out(self._anon(), tokens.access_token, everywhere=everywhere)
         except IncidentScribeError as error:
             # The desk's session is closed already; what is left at Auth ends with its own time.
             log.warning("Supabase Auth did not confirm the sign-out: %s", error.what)
+            return False
+        return True
 
 
 @lru_cache(maxsize=1)

@@ -51,10 +51,11 @@ _PAGE_POLICY: Final = "; ".join(
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why the last attempt did not work, and the status that says so to programs."""
+    """Why the last attempt did not work, its status for programs, and where that leaves people."""
 
     status: int
     reason: str
+    title: str = "Not signed in."
 
 
 def refusal_of(error: IncidentScribeError) -> Refusal:
@@ -115,7 +116,7 @@ class SignIn:
         return response
 
     async def sign_out(self, request: Request) -> Response:
-        """End the session, here and at Supabase Auth, and show the form again."""
+        """End the session, or all of this person, here and at Supabase Auth, and show the form again."""
         form = await _read_form(request)
         cookie = cookies.read(request.cookies, cookies.SESSION)
         wanted = safe_next((form or {}).get("next"))
@@ -123,7 +124,7 @@ class SignIn:
         if cookie:
             if form is None or not is_form_token(cookie, LOGOUT_FORM, form.get("form_token", "")):
                 return PlainTextResponse("Refused: this sign-out did not come from the desk.\n", 403)
-            refusal = await self._close(cookie)
+            refusal = await (self._close_everywhere if form.get("everywhere") else self._close)(cookie)
             if refusal:
                 return await self._page(request, wanted, refusal)
         cookies.forget(response, cookies.SESSION)
@@ -141,8 +142,22 @@ class SignIn:
         try:
             await to_thread.run_sync(self._sessions.close, cookie)
         except IncidentScribeError as error:
-            return Refusal(503, f"The old session could not be ended just now. {error}")
+            return Refusal(503, f"The session could not be ended just now. {error}", "Still signed in.")
         return None
+
+    async def _close_everywhere(self, cookie: str) -> Refusal | None:
+        try:
+            confirmed = await to_thread.run_sync(self._sessions.close_everywhere, cookie)
+        except IncidentScribeError as error:
+            return Refusal(503, f"Your sessions could not be ended just now. {error}", "Still signed in.")
+        if confirmed:
+            return None
+        return Refusal(
+            503,
+            "Supabase Auth did not confirm it, so other programs with this account may go on. "
+            "Sign in and sign out everywhere again.",
+            "Signed out of the desk everywhere.",
+        )
 
     async def _page(
         self, request: Request, wanted: str, refusal: Refusal | None = None, email: str = ""
@@ -150,10 +165,11 @@ class SignIn:
         session = cookies.read(request.cookies, cookies.SESSION)
         accounts: list[DemoAccount] = list(await to_thread.run_sync(list_demo_accounts, self._settings))
         bound_to = cookies.read(request.cookies, cookies.FORM) or new_cookie()
-        person = await to_thread.run_sync(self._who, session)
+        person, has_ended = await to_thread.run_sync(self._who, session)
         body = _templates.get_template("sign_in.html").render(
             style=_STYLE,
-            refusal=refusal.reason if refusal else None,
+            refusal=refusal,
+            has_ended=has_ended,
             email=email[:_LONGEST_FIELD],
             wanted=wanted,
             accounts=accounts,
@@ -169,15 +185,15 @@ class SignIn:
         cookies.set_form(response, bound_to, https=_is_https(request))
         return response
 
-    def _who(self, session: str | None) -> people.Person | None:
-        """The signed-in person; the page works without knowing."""
+    def _who(self, session: str | None) -> tuple[people.Person | None, bool]:
+        """The signed-in person, and whether the browser's session is over; the page works without knowing."""
         try:
             found = self._sessions.find(session)
             if found is None:
-                return None
-            return people.find_person(as_user(self._settings, found.access_token), found.user_id)
+                return None, bool(session)
+            return people.find_person(as_user(self._settings, found.access_token), found.user_id), False
         except IncidentScribeError:
-            return None
+            return None, False
 
 
 async def _read_form(request: Request) -> dict[str, str] | None:

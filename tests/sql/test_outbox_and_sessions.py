@@ -104,6 +104,17 @@ class TestSessions:
         desk.configure("profiles", desk.rita.id, active=False)
         assert desk.by_anon("desk_session", cookie_hash=HASH) is None
 
+    def test_all_of_one_person_end_at_once_and_nobody_elses(self, desk: Desk) -> None:
+        for person, letter in ((desk.rita, "a"), (desk.rita, "b"), (desk.ana, "c")):
+            desk.by(person, "open_desk_session", cookie_hash=letter * 64, sealed="sealed")
+        assert desk.by(desk.rita, "close_all_desk_sessions") == {"closed": 2}
+        alive = [letter for letter in "abc" if desk.by_anon("desk_session", cookie_hash=letter * 64)]
+        assert alive == ["c"]
+        kept = desk.rows("select sealed from desk_sessions where user_id = %s", desk.rita.id)
+        assert {row["sealed"] for row in kept} == {"-"}
+        entry = desk.row("select actor_name, detail from audit_log where action = 'session.all_closed'")
+        assert (entry["actor_name"], entry["detail"]) == (desk.rita.name, {"closed": 2})
+
     def test_of_ten_tabs_one_refreshes(self, desk: Desk) -> None:
         desk.by(desk.rita, "open_desk_session", cookie_hash=HASH, sealed="sealed")
         with ThreadPoolExecutor(10) as pool:

@@ -31,12 +31,19 @@ class FakeAuth:
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     refresh_tokens: set[str] = field(default_factory=set)
     signed_out: list[str] = field(default_factory=list)
+    signed_out_everywhere: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         for module, names in (
             (tokens, ("sign_in", "refresh", "sign_out")),
-            (sessions, ("open_session", "find_session", "take_refresh", "store_refresh", "close_session")),
+            (
+                sessions,
+                (
+                    *("open_session", "find_session", "take_refresh", "store_refresh"),
+                    *("close_session", "close_all_sessions"),
+                ),
+            ),
             (people, ("find_person",)),
         ):
             for name in names:
@@ -67,9 +74,9 @@ class FakeAuth:
         self.refresh_tokens.remove(refresh_token)
         return self._issue()
 
-    def sign_out(self, _: object, access_token: str) -> None:
+    def sign_out(self, _: object, access_token: str, *, everywhere: bool = False) -> None:
         self._called("sign_out")
-        self.signed_out.append(access_token)
+        (self.signed_out_everywhere if everywhere else self.signed_out).append(access_token)
 
     def open_session(self, _: object, cookie_hash: str, sealed: str) -> int:
         self._called("open_session")
@@ -102,6 +109,12 @@ class FakeAuth:
     def close_session(self, _: object, cookie_hash: str) -> None:
         self._called("close_session")
         self.rows.pop(cookie_hash, None)
+
+    def close_all_sessions(self, _: object) -> int:
+        self._called("close_all_sessions")
+        closed = len(self.rows)
+        self.rows.clear()
+        return closed
 
     def find_person(self, _: object, user_id: str) -> Person:
         self._called("find_person")

@@ -124,6 +124,28 @@ def test_closing_ends_it_here_and_at_auth(sessions: DeskSessions, auth: FakeAuth
     assert auth.signed_out == [token]
 
 
+def test_closing_everywhere_ends_the_others_here_at_once(sessions: DeskSessions, auth: FakeAuth) -> None:
+    phone, laptop = (sessions.open("ana@demo.example", PASSWORD) for _ in range(2))
+    assert sessions.find(laptop)
+    token = sessions.find(phone).access_token  # type: ignore[union-attr]
+    assert sessions.close_everywhere(phone)
+    assert sessions.find(phone) is sessions.find(laptop) is None
+    assert auth.signed_out_everywhere == [token]
+
+
+def test_closing_everywhere_says_when_auth_did_not_confirm(
+    sessions: DeskSessions, auth: FakeAuth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = sessions.open("ana@demo.example", PASSWORD)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise UpstreamUnreachable("Supabase", "Supabase Auth cannot be reached.")
+
+    monkeypatch.setattr("dashboard.store.tokens.sign_out", refuse)
+    assert not sessions.close_everywhere(cookie)
+    assert sessions.find(cookie) is None
+
+
 def test_a_session_closed_elsewhere_ends_here_within_seconds(
     sessions: DeskSessions, auth: FakeAuth, clock: MovableClock
 ) -> None:

@@ -74,6 +74,11 @@ def form_token(page: httpx.Response) -> str:
     return re.findall(r'name="form_token" value="([0-9a-f]{64})"', page.text)[-1]
 
 
+def logout_token(client: TestClient) -> str:
+    form = r'action="/logout">\s*<input type="hidden" name="form_token" value="(\w+)"'
+    return str(re.findall(form, client.get("/login").text)[0])
+
+
 def sign_in(client: TestClient, wanted: str = "/", password: str = PASSWORD) -> httpx.Response:
     page = client.get("/login", params={"next": wanted})
     fields = {
@@ -263,16 +268,33 @@ class TestSignIn:
         assert client.post("/logout", data={}, headers={"Origin": ORIGIN}).status_code == 403
         assert client.get("/logout").headers["location"] == "/login"
         assert auth.rows
-        token = re.findall(
-            r'action="/logout">\s*<input type="hidden" name="form_token" value="(\w+)"',
-            client.get("/login").text,
-        )
+        token = logout_token(client)
         answer = client.post(
-            "/logout", data={"form_token": token[0], "next": "/incidents"}, headers={"Origin": ORIGIN}
+            "/logout", data={"form_token": token, "next": "/incidents"}, headers={"Origin": ORIGIN}
         )
         assert answer.headers["location"] == "/login?next=%2Fincidents"
         assert not auth.rows
         assert client.get("/").status_code == 303
+
+    def test_a_sign_out_that_did_not_work_is_not_shown_as_one(
+        self, client: TestClient, auth: FakeAuth
+    ) -> None:
+        sign_in(client)
+        token = logout_token(client)
+        auth.down = True
+        for everywhere in ({}, {"everywhere": "yes"}):
+            fields = {"form_token": token, **everywhere}
+            answer = client.post("/logout", data=fields, headers={"Origin": ORIGIN})
+            assert answer.status_code == 503
+            assert "<strong>Still signed in.</strong>" in answer.text
+        auth.down = False
+        assert client.get("/").text == "a page"
+
+    def test_a_session_that_is_over_is_explained(self, client: TestClient, auth: FakeAuth) -> None:
+        assert "Your session has ended" not in client.get("/login").text
+        sign_in(client)
+        auth.rows.clear()
+        assert "Your session has ended" in client.get("/login").text
 
     def test_signing_out_of_nothing_leads_to_the_form(self, client: TestClient) -> None:
         assert client.post("/logout", headers={"Origin": ORIGIN}).status_code == 303
