@@ -79,11 +79,16 @@ class KestraSettings(Settings):
     )
 
 
-class WebSettings(KestraSettings):
-    """The web part: the anon key and the signed-in person's token are all it has."""
+class AnonSettings(Settings):
+    """Supabase as anybody sees it; with a person's token, as they do."""
 
     supabase_url: Url = "http://127.0.0.1:54321"
     supabase_anon_key: SecretStr
+
+
+class WebSettings(AnonSettings, KestraSettings):
+    """The web part: the anon key and the signed-in person's token are all it has."""
+
     kestra_ui_url: Url | None = None
     host: str = Field(default="127.0.0.1", validation_alias="INCIDENTSCRIBE_HOST")
     port: int = Field(default=8501, ge=1, le=65535, validation_alias="INCIDENTSCRIBE_PORT")
@@ -119,8 +124,15 @@ class DeploySettings(KestraSettings, ServiceSettings):
     gemini_model: str = "gemini-2.5-flash"
 
 
-class SeedSettings(ServiceSettings):
-    """What `seed` needs for the demo's organization."""
+class AdminSettings(AnonSettings):
+    """Who administers by command line; what is not set is asked for."""
+
+    admin_email: str | None = Field(default=None, validation_alias="INCIDENTSCRIBE_ADMIN_EMAIL")
+    admin_password: SecretStr | None = Field(default=None, validation_alias="INCIDENTSCRIBE_ADMIN_PASSWORD")
+
+
+class SeedSettings(ServiceSettings, AnonSettings):
+    """What `seed` needs for the demo's organization: its first admin does the most of it."""
 
     demo_password: SecretStr = Field(validation_alias="INCIDENTSCRIBE_DEMO_PASSWORD")
     demo_service_url: Url = Field(

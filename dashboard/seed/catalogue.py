@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-ORGANIZATION = {
-    "name": "Demo",
-    "slug": "demo",
-    # LOW incidents that come by the guide's webhook may act: the demo shows it.
-    "auto_remediate_direct_webhooks": True,
-}
+from dashboard.store.people import Role
+
+ORGANIZATION = {"name": "Demo", "slug": "demo"}
+# LOW incidents that come by the guide's webhook may act: the demo shows it.
+ORGANIZATION_SETTINGS = {"auto_remediate_direct_webhooks": True}
 
 
 class Account(NamedTuple):
     email: str
-    role: str
+    role: Role
     name: str
 
 
+ADMIN = Account("ada@demo.example", Role.ADMIN, "Ada Admin")
 ACCOUNTS = (
-    Account("vera@demo.example", "viewer", "Vera Viewer"),
-    Account("rita@demo.example", "responder", "Rita Responder"),
-    Account("ana@demo.example", "approver", "Ana Approver"),
-    Account("ada@demo.example", "admin", "Ada Admin"),
+    Account("vera@demo.example", Role.VIEWER, "Vera Viewer"),
+    Account("rita@demo.example", Role.RESPONDER, "Rita Responder"),
+    Account("ana@demo.example", Role.APPROVER, "Ana Approver"),
+    ADMIN,
 )
 
 SERVICES: tuple[dict[str, Any], ...] = (
@@ -59,7 +59,7 @@ SERVICES: tuple[dict[str, Any], ...] = (
 
 
 def restart_action(service: str, demo_service_url: str) -> dict[str, Any]:
-    """The catalogue's restart of one service, as a row of `actions`."""
+    """The catalogue's restart of one service, as `apply_action` takes it with the service's name."""
     return {
         "key": "restart_service",
         "title": f"Restart {service}",

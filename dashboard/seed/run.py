@@ -11,11 +11,19 @@ from supabase import Client
 from dashboard.domain.clock import utc_now
 from dashboard.errors import ConfigurationError
 from dashboard.loopback import is_loopback
-from dashboard.seed.catalogue import ACCOUNTS, ORGANIZATION, SERVICES, restart_action
+from dashboard.seed.catalogue import (
+    ACCOUNTS,
+    ADMIN,
+    ORGANIZATION,
+    ORGANIZATION_SETTINGS,
+    SERVICES,
+    restart_action,
+)
 from dashboard.seed.history import import_payload, read_past_incidents
 from dashboard.settings import SeedSettings
-from dashboard.store import setup
-from dashboard.store.connection import as_service, new_http_client
+from dashboard.store import administration, setup
+from dashboard.store.connection import as_anon, as_service, as_user, new_http_client
+from dashboard.store.tokens import sign_in
 
 Say = Callable[[str], None]
 
@@ -38,15 +46,20 @@ def seed(
                 means="Seeding adds four accounts that share one password.",
                 to_do="If that is meant, run: incidentscribe seed --yes.",
             )
-        client = as_service(settings, http)
-        organization_id = _organization(client)
+        service = as_service(settings, http)
+        password = settings.demo_password.get_secret_value()
+        organization_id = _organization(service, password)
         say(f"organization {ORGANIZATION['name']}")
-        _people(client, organization_id, settings.demo_password.get_secret_value(), say)
-        _services(client, organization_id, settings.demo_service_url, say)
+        # From here on as the organization's admin, like anybody who sets one up.
+        tokens = sign_in(as_anon(settings, http), ADMIN.email, password)
+        admin = as_user(settings, tokens.access_token, http)
+        administration.change_organization(admin, ORGANIZATION_SETTINGS)
+        _people(service, admin, password, say)
+        _services(admin, settings.demo_service_url, say)
         today = utc_now()
         past_incidents = read_past_incidents()
         for number, past in enumerate(past_incidents, start=1):
-            setup.import_incident(client, import_payload(past, organization_id, today))
+            setup.import_incident(service, import_payload(past, organization_id, today))
             say(f"past incidents {number}/{len(past_incidents)}")
 
 
@@ -62,40 +75,25 @@ def is_sandbox(supabase_url: str, http: httpx.Client) -> bool:
     return isinstance(answer, dict) and answer.get("sandbox") == "incidentscribe"
 
 
-def _organization(client: Client) -> str:
-    values = {**ORGANIZATION}
-    slug = values.pop("slug")
-    organization = setup.ensure_row(client, "organizations", {"slug": slug}, values)
-    if not setup.has_default_organization(client):
-        setup.ensure_row(client, "organizations", {"slug": slug}, {"is_default": True})
-    return str(organization["id"])
+def _organization(service: Client, password: str) -> str:
+    """The organization with its first admin, who has an account with this password; its id."""
+    made = setup.create_organization(service, ORGANIZATION["name"], ORGANIZATION["slug"], default=True)
+    user_id = setup.ensure_account(service, ADMIN.email, password)
+    setup.add_first_admin(service, made.organization_id, user_id, ADMIN.name)
+    return made.organization_id
 
 
-def _people(client: Client, organization_id: str, password: str, say: Say) -> None:
+def _people(service: Client, admin: Client, password: str, say: Say) -> None:
     for account in ACCOUNTS:
-        user_id = setup.ensure_account(client, account.email, password)
-        person = {
-            "organization_id": organization_id,
-            "role": account.role,
-            "display_name": account.name,
-            "email": account.email,
-            "active": True,
-        }
-        setup.ensure_row(client, "profiles", {"user_id": user_id}, person)
+        if account != ADMIN:
+            user_id = setup.ensure_account(service, account.email, password)
+            administration.add_person(admin, user_id, account.role, account.name)
         say(f"account {account.email} ({account.role})")
 
 
-def _services(client: Client, organization_id: str, demo_service_url: str, say: Say) -> None:
+def _services(admin: Client, demo_service_url: str, say: Say) -> None:
     for service in SERVICES:
-        values = {**service}
-        name = str(values.pop("name"))
-        key = {"organization_id": organization_id, "name": name}
-        row = setup.ensure_row(client, "services", key, values)
-        action = restart_action(name, demo_service_url)
-        action_key = {
-            "organization_id": organization_id,
-            "service_id": row["id"],
-            "key": action.pop("key"),
-        }
-        setup.ensure_action(client, action_key, action)
-        say(f"service {name} with its catalogue")
+        administration.apply_service(admin, service)
+        action = restart_action(service["name"], demo_service_url)
+        administration.apply_action(admin, {"service": service["name"], **action})
+        say(f"service {service['name']} with its catalogue")

@@ -14,7 +14,7 @@ import httpx
 from supabase import Client, ClientOptions, create_client
 
 from dashboard.loopback import DIRECT
-from dashboard.settings import ServiceSettings, WebSettings
+from dashboard.settings import AnonSettings, ServiceSettings
 from dashboard.store.refusals import translated
 
 _TIMEOUT = httpx.Timeout(10.0, connect=3.0)
@@ -32,12 +32,12 @@ def shared_http_client() -> httpx.Client:
     return new_http_client()
 
 
-def as_anon(settings: WebSettings, http: httpx.Client | None = None) -> Client:
+def as_anon(settings: AnonSettings, http: httpx.Client | None = None) -> Client:
     """Nobody in particular: the session functions only."""
     return _client(settings.supabase_url, settings.supabase_anon_key.get_secret_value(), {}, http)
 
 
-def as_user(settings: WebSettings, token: str, http: httpx.Client | None = None) -> Client:
+def as_user(settings: AnonSettings, token: str, http: httpx.Client | None = None) -> Client:
     """The person whose access token this is; row level security sees them."""
     headers = {"Authorization": f"Bearer {token}"}
     return _client(settings.supabase_url, settings.supabase_anon_key.get_secret_value(), headers, http)

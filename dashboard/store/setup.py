@@ -1,4 +1,7 @@
-"""Setting an organization up: accounts, people, services, catalogue, history. With the service role."""
+"""Setting up with the service role: accounts, an organization with its first admin, history.
+
+Everything else about an organization is changed by its admins: `store.administration`.
+"""
 
 from __future__ import annotations
 
@@ -7,64 +10,73 @@ from typing import Any
 
 from supabase import Client
 
+from dashboard.domain.shape import Shape
 from dashboard.errors import Conflict
-from dashboard.store.connection import call, first, rows
+from dashboard.store.administration import Added
+from dashboard.store.connection import call, first
+from dashboard.store.reading import understood
 from dashboard.store.refusals import translated
 
 _PAGE = 200
 
 
-def ensure_row(
-    client: Client, table: str, key: Mapping[str, Any], values: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The row with these key columns, inserted or brought to these values; unchanged rows are not written."""
-    query = client.table(table).select("*")
-    for column, value in key.items():
-        query = query.eq(column, value)
-    found = first(query.limit(1))
-    if found is None:
-        return rows(client.table(table).insert({**key, **values}))[0]
-    if all(found.get(column) == value for column, value in values.items()):
-        return found
-    return rows(client.table(table).update(dict(values)).eq(_identity(table), found[_identity(table)]))[0]
+class Organization(Shape):
+    """The answer of `create_organization`; `name` is the one it has, `created` whether it is new."""
+
+    organization_id: str
+    name: str
+    created: bool
+    is_default: bool
 
 
-def ensure_action(client: Client, key: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """As `ensure_row` for the catalogue; a change raises the version, which proposals name."""
-    query = client.table("actions").select("*").eq("service_id", key["service_id"]).eq("key", key["key"])
-    found = first(query.limit(1))
-    if found is None or all(found.get(column) == value for column, value in values.items()):
-        return ensure_row(client, "actions", key, values)
-    return ensure_row(client, "actions", key, {**values, "version": found["version"] + 1})
+def create_organization(service: Client, name: str, slug: str, *, default: bool = False) -> Organization:
+    """The organization of this slug, made if there is none. Raises InvalidInput."""
+    arguments = {"name": name, "slug": slug, "is_default": default}
+    return understood(Organization, call(service, "create_organization", arguments))
 
 
-def has_default_organization(client: Client) -> bool:
-    """Whether some organization already takes the webhooks that name none."""
-    return bool(rows(client.table("organizations").select("id").eq("is_default", True).limit(1)))
+def find_organization(service: Client, slug: str) -> str | None:
+    """The id of the organization of this slug, or None."""
+    row = first(service.table("organizations").select("id").eq("slug", slug).limit(1))
+    return None if row is None else str(row["id"])
 
 
-def ensure_account(client: Client, email: str, password: str) -> str:
-    """An account of this address with this password at Supabase Auth; its user id."""
+def add_first_admin(service: Client, organization_id: str, user_id: str, name: str) -> Added:
+    """Make an account the first admin of an organization. Raises Conflict where there is another one."""
+    arguments = {"organization_id": organization_id, "user_id": user_id, "display_name": name}
+    return understood(Added, call(service, "add_first_admin", arguments))
+
+
+def create_account(service: Client, email: str, password: str) -> str | None:
+    """A new account at Supabase Auth, its user id; None where the address has one, which stays as it is."""
     try:
         with translated():
-            created = client.auth.admin.create_user(
+            created = service.auth.admin.create_user(
                 {"email": email, "password": password, "email_confirm": True}
             )
-        return created.user.id
     except Conflict:
-        user_id = _find_account(client, email)
+        return None
+    return created.user.id
+
+
+def ensure_account(service: Client, email: str, password: str) -> str:
+    """The account of this address, with this password from now on; its user id."""
+    user_id = create_account(service, email, password)
+    if user_id is None:
+        user_id = find_account(service, email)
         if user_id is None:
-            raise
+            raise Conflict(f"Supabase Auth knows {email} and does not show it.")
         with translated():
-            client.auth.admin.update_user_by_id(user_id, {"password": password})
-        return user_id
+            service.auth.admin.update_user_by_id(user_id, {"password": password})
+    return user_id
 
 
-def _find_account(client: Client, email: str) -> str | None:
+def find_account(service: Client, email: str) -> str | None:
+    """The user id of the account of this address, or None."""
     page = 1
     while True:
         with translated():
-            users = client.auth.admin.list_users(page=page, per_page=_PAGE)
+            users = service.auth.admin.list_users(page=page, per_page=_PAGE)
         for user in users:
             if (user.email or "").lower() == email.lower():
                 return user.id
@@ -73,10 +85,6 @@ def _find_account(client: Client, email: str) -> str | None:
         page += 1
 
 
-def import_incident(client: Client, payload: Mapping[str, Any]) -> str:
+def import_incident(service: Client, payload: Mapping[str, Any]) -> str:
     """A finished incident of the past with its analysis, once per external id; the incident's id."""
-    return str(call(client, "import_incident", {"payload": dict(payload)})["incident_id"])
-
-
-def _identity(table: str) -> str:
-    return "user_id" if table == "profiles" else "id"
+    return str(call(service, "import_incident", {"payload": dict(payload)})["incident_id"])

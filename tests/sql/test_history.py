@@ -35,10 +35,10 @@ def test_a_past_incident_is_imported_once_with_all_that_it_cites(desk: Desk, pas
     assert analysis["completed_at"] is not None
 
 
-def test_the_catalogues_restart_is_a_row_the_table_takes(desk: Desk) -> None:
+def test_the_catalogues_restart_is_applied_and_rendered(desk: Desk) -> None:
     action = restart_action("payment-api", "http://127.0.0.1:8091")
-    columns = {k: json.dumps(v) if isinstance(v, dict) else v for k, v in action.items() if k != "key"}
-    desk.configure("actions", desk.action, **columns)
+    applied = desk.by(desk.ada, "apply_action", payload=action | {"service": "payment-api"})
+    assert applied["action_id"] == desk.action
     rendered = desk.row(
         "select private.render_actions(%s, %s) as answer",
         desk.service,

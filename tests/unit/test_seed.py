@@ -86,6 +86,7 @@ def test_seeding_anything_else_is_refused_before_anything_is_written() -> None:
     settings = SeedSettings.load(
         supabase_url="http://127.0.0.1:54321",
         supabase_service_role_key=SecretStr("service"),
+        supabase_anon_key=SecretStr("anon"),
         demo_password=SecretStr("Demo-0815"),
     )
     with pytest.raises(ConfigurationError, match=r"is not the sandbox.*--yes"):

@@ -5,6 +5,8 @@ from pydantic import SecretStr
 
 from dashboard.errors import ConfigurationError
 from dashboard.settings import (
+    AdminSettings,
+    AnonSettings,
     DeploySettings,
     KestraSettings,
     MigrateSettings,
@@ -16,6 +18,8 @@ from dashboard.settings import (
 )
 
 ALL = (
+    AdminSettings,
+    AnonSettings,
     KestraSettings,
     WebSettings,
     ServiceSettings,
