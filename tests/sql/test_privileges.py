@@ -133,7 +133,8 @@ def test_more_is_never_let_through_for_a_lower_role() -> None:
         assert answers == sorted(answers), row["function"]
 
 
-def test_people_write_by_functions_only() -> None:
+def test_everybody_writes_by_functions_only() -> None:
     for row in read_table(PRIVILEGES):
         assert set(row["anon"].split()) <= {NOTHING, "usage", "execute"}, row
-        assert set(row["authenticated"].split()) <= {NOTHING, "usage", "select", "execute"}, row
+        for role in ("authenticated", "service_role"):
+            assert set(row[role].split()) <= {NOTHING, "usage", "select", "execute"}, row
