@@ -1,4 +1,4 @@
-"""The command line: `incidentscribe deploy | migrate | seed | serve | worker`."""
+"""The command line: `incidentscribe deploy | migrate | seed | serve | worker`, and administration."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ import os
 import signal
 import sys
 import time
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dashboard.errors import IncidentScribeError
+from dashboard.domain.role import Role
+from dashboard.errors import ConfigurationError, IncidentScribeError
+
+if TYPE_CHECKING:
+    from supabase import Client
 
 app = typer.Typer(
     help="The on-call desk for incidents that AI agents handle inside a Kestra flow.",
@@ -19,6 +26,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+org = typer.Typer(help="Organizations.", no_args_is_help=True)
+user = typer.Typer(help="People of an organization.", no_args_is_help=True)
+service = typer.Typer(help="Services and the rules that go with each.", no_args_is_help=True)
+catalogue = typer.Typer(help="What may be done to a service.", no_args_is_help=True)
+for group, name in ((org, "org"), (user, "user"), (service, "service"), (catalogue, "catalogue")):
+    app.add_typer(group, name=name)
+
+Email = Annotated[str, typer.Argument(help="The address of the person's account.")]
+File = Annotated[Path, typer.Argument(help="A list in YAML or JSON.", dir_okay=False)]
 
 # Imports stand inside the commands: each needs a few of the libraries, and help needs none.
 
@@ -113,6 +130,124 @@ def worker() -> None:
     running.start()
     signal.sigwait(signals)
     running.stop()
+
+
+@org.command("create")
+def create_organization(
+    name: Annotated[str, typer.Argument(help="As shown in the desk.")],
+    slug: Annotated[str, typer.Option(help="Short name: small letters, digits, hyphens.")],
+    default: Annotated[
+        bool, typer.Option("--default", help="It takes the webhooks that name no organization.")
+    ] = False,
+) -> None:
+    """Make an organization, with the service key."""
+    from dashboard import administration
+
+    with _as_service() as client:
+        administration.create_organization(client, name, slug, typer.echo, default=default)
+
+
+@user.command()
+def invite(
+    email: Email,
+    role: Annotated[Role, typer.Option(help="What they may do.")],
+    name: Annotated[str, typer.Option(help="As shown on screens and in records.")],
+    organization: Annotated[
+        str | None, typer.Option(help="Slug: makes the first admin of this organization.")
+    ] = None,
+    password_from: Annotated[
+        str | None, typer.Option(help="env:VARIABLE with the new account's password, else one is made.")
+    ] = None,
+) -> None:
+    """Add a person, with an account at Supabase Auth if the address has none."""
+    from dashboard import administration
+
+    password = administration.password_from(password_from, os.environ) if password_from else None
+    with _as_service() as client:
+        if organization is None:
+            with _as_admin() as admin:
+                administration.invite(client, admin, email, role, name, password, typer.echo)
+        elif role is Role.ADMIN:
+            administration.invite_first_admin(client, organization, email, name, password, typer.echo)
+        else:
+            raise ConfigurationError("--organization makes a first admin: --role admin.", to_do="")
+
+
+@user.command("role")
+def change_role(email: Email, role: Annotated[Role, typer.Argument()]) -> None:
+    """Give a person another role."""
+    from dashboard import administration
+
+    with _as_admin() as admin:
+        administration.change_role(admin, email, role, typer.echo)
+
+
+@user.command()
+def disable(email: Email) -> None:
+    """Switch a person off; their sessions at the desk end."""
+    from dashboard import administration
+
+    with _as_admin() as admin:
+        administration.switch(admin, email, typer.echo, active=False)
+
+
+@user.command()
+def enable(email: Email) -> None:
+    """Switch a person on again."""
+    from dashboard import administration
+
+    with _as_admin() as admin:
+        administration.switch(admin, email, typer.echo, active=True)
+
+
+@service.command("apply")
+def apply_services(file: File) -> None:
+    """Make services as described in a file."""
+    from dashboard import administration
+
+    descriptions = administration.read_descriptions(file)
+    with _as_admin() as admin:
+        administration.apply_services(admin, descriptions, typer.echo)
+
+
+@catalogue.command("apply")
+def apply_catalogue(file: File) -> None:
+    """Make catalogue actions as described in a file."""
+    from dashboard import administration
+
+    descriptions = administration.read_descriptions(file)
+    with _as_admin() as admin:
+        administration.apply_catalogue(admin, descriptions, typer.echo)
+
+
+@contextmanager
+def _as_service() -> Iterator[Client]:
+    from dashboard.settings import ServiceSettings
+    from dashboard.store.connection import as_service, new_http_client
+
+    settings = ServiceSettings.load()
+    with new_http_client() as http:
+        yield as_service(settings, http)
+
+
+@contextmanager
+def _as_admin() -> Iterator[Client]:
+    from dashboard.administration import signed_in
+    from dashboard.settings import AdminSettings
+    from dashboard.store.connection import new_http_client
+
+    settings = AdminSettings.load()
+    with new_http_client() as http, signed_in(settings, _ask, http) as admin:
+        yield admin
+
+
+def _ask(label: str, hidden: bool) -> str:
+    if not sys.stdin.isatty():
+        keys = ["INCIDENTSCRIBE_ADMIN_EMAIL", "INCIDENTSCRIBE_ADMIN_PASSWORD"]
+        raise ConfigurationError(
+            f"{' and '.join(keys)} are not both set, and nobody is there to ask.", keys=keys
+        )
+    return str(typer.prompt(label, hide_input=hidden, err=True))
 
 
 def log_to_stderr() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from dashboard.store.people import Role
+from dashboard.domain.role import Role
 
 ORGANIZATION = {"name": "Demo", "slug": "demo"}
 # LOW incidents that come by the guide's webhook may act: the demo shows it.

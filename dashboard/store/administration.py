@@ -10,9 +10,9 @@ from typing import Any
 
 from supabase import Client
 
+from dashboard.domain.role import Role
 from dashboard.domain.shape import Shape
 from dashboard.store.connection import call
-from dashboard.store.people import Role
 from dashboard.store.reading import understood
 
 
@@ -40,6 +40,11 @@ class Applied(Shape):
     created: bool
     changed: bool
     version: int
+
+
+def require_admin(user: Client) -> None:
+    """Raises NotAllowed or Inactive unless this person may administer: asks for a change of nothing."""
+    change_organization(user, {})
 
 
 def add_person(admin: Client, user_id: str, role: Role, name: str) -> Added:

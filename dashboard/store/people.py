@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
 from supabase import Client
 
+from dashboard.domain.role import Role as Role
 from dashboard.domain.shape import Shape
 from dashboard.store.connection import first
 from dashboard.store.reading import understood
-
-
-class Role(StrEnum):
-    """What a person may do; each includes the ones before it."""
-
-    VIEWER = "viewer"
-    RESPONDER = "responder"
-    APPROVER = "approver"
-    ADMIN = "admin"
-
-    def includes(self, other: Role) -> bool:
-        """Whether this role may do whatever the other may."""
-        order = list(Role)
-        return order.index(self) >= order.index(other)
 
 
 class Person(Shape):
@@ -44,3 +29,9 @@ def find_person(user: Client, user_id: str) -> Person | None:
         return None
     organization = row.pop("organizations", None) or {}
     return understood(Person, row | {"organization_name": organization.get("name", "")})
+
+
+def find_by_email(user: Client, email: str) -> Person | None:
+    """The person of that address in the caller's organization; Auth keeps addresses in small letters."""
+    row = first(user.table("profiles").select("*").eq("email", email.strip().lower()).limit(1))
+    return None if row is None else understood(Person, row)

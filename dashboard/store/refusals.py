@@ -159,6 +159,8 @@ def from_auth_error(error: AuthError) -> errors.IncidentScribeError:
         return errors.NotSignedIn(SERVICE, f"The sign-in did not work: {error.message}")
     if error.code in ("email_exists", "user_already_exists"):
         return errors.Conflict("There is already an account with this e-mail address.")
+    if error.code in ("validation_failed", "email_address_invalid"):
+        return errors.InvalidInput(f"Supabase Auth did not accept this: {error.message}.")
     if error.code in ("user_not_found",):
         return errors.NotFound("There is no such account.")
     if error.status == 429:

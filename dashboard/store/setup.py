@@ -59,6 +59,12 @@ def create_account(service: Client, email: str, password: str) -> str | None:
     return created.user.id
 
 
+def remove_account(service: Client, user_id: str) -> None:
+    """Take an account away that is in no organization."""
+    with translated():
+        service.auth.admin.delete_user(user_id)
+
+
 def ensure_account(service: Client, email: str, password: str) -> str:
     """The account of this address, with this password from now on; its user id."""
     user_id = create_account(service, email, password)
