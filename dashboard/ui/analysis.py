@@ -8,7 +8,7 @@ from dashboard.domain.analysis import AiAnalysis, ErrorCluster
 from dashboard.ui.chips import confidence_chip
 from dashboard.ui.errors_view import render_empty
 from dashboard.ui.evidence import cited, render_evidence
-from dashboard.ui.text import code, escape
+from dashboard.ui.text import code, escape, safe_markdown
 
 
 def render_analysis(found: AiAnalysis | None) -> None:
@@ -27,6 +27,8 @@ def render_analysis(found: AiAnalysis | None) -> None:
         st.markdown("**Impact**  \n" + cited(analysis.impact.text, analysis.impact.evidence, known))
         reason = f" {escape(analysis.confidence_reason)}" if analysis.confidence_reason else ""
         st.markdown(f"{confidence_chip(analysis.confidence_level).markdown()}{reason}")
+    elif found.root_cause:  # imported history has the text and no checked analysis
+        st.markdown(f"**Root cause**  \n{safe_markdown(found.root_cause)}")
     render_clusters(found.error_clusters)
     if found.evidence:
         with st.expander(f"Evidence ({len(found.evidence)})", icon=":material/fact_check:", key="evidence"):

@@ -19,6 +19,13 @@ from dashboard.ui.proposal import find_proposal
 from dashboard.ui.text import escape
 from dashboard.ui.times import deadline, unbroken, with_age
 
+_SOURCES = {"webhook": "a webhook, submitter unknown", "import": "import of history"}
+
+
+def reporter(incident: Incident) -> str:
+    """Who handed an incident in, as Markdown."""
+    return escape(incident.submitted_by_name or _SOURCES.get(incident.source, "somebody unknown"))
+
 
 def render_waiting(approval: WaitingApproval, now: datetime) -> None:
     """A proposal that waits, and whether it waits for the reader."""
@@ -104,8 +111,7 @@ def render_incident(incident: Incident, now: datetime) -> None:
         st.markdown(f"{chips} {escape(incident.service)} :small[{escape(incident.external_id)}]")
         render_link(INCIDENT, incident.title, strong=True, id=incident.id)
         times = f", reported {incident.occurrences} times" if incident.occurrences > 1 else ""
-        by = escape(incident.submitted_by_name or f"{incident.source}, submitter unknown")
-        st.caption(f"{with_age(incident.created_at, now)} by {by}{times}.")
+        st.caption(f"{with_age(incident.created_at, now)} by {reporter(incident)}{times}.")
 
 
 def render_postmortem(incident: Incident, summary: str, completed_at: datetime, now: datetime) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 import streamlit as st
 
 from dashboard.domain.incident import Incident, SubmitReceipt
+from dashboard.ui.cards import reporter
 from dashboard.ui.chips import NEEDS_HUMAN, line, severity_chip, status_chip
 from dashboard.ui.text import clean, code, escape, safe_markdown
 from dashboard.ui.times import absolute, with_age
@@ -19,8 +20,7 @@ def render_incident_header(incident: Incident, now: datetime) -> None:
     human = NEEDS_HUMAN if incident.needs_human else None
     chips = line(severity_chip(incident.severity), status_chip(incident.status), human)
     st.markdown(f"{chips} **{escape(incident.service)}** {code(incident.external_id)}")
-    by = escape(incident.submitted_by_name or f"{incident.source}, submitter unknown")
-    facts = [f"Reported {with_age(incident.created_at, now)} by {by}"]
+    facts = [f"Reported {with_age(incident.created_at, now)} by {reporter(incident)}"]
     if incident.occurrences > 1:
         facts.append(f"seen {incident.occurrences} times")
     if incident.resolved_at:
