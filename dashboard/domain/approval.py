@@ -8,7 +8,6 @@ from enum import StrEnum
 from pydantic import Field
 
 from dashboard.domain.action import ProposedAction
-from dashboard.domain.evidence import Sentence
 from dashboard.domain.severity import Severity
 from dashboard.domain.shape import Instant, Shape, Texts
 
@@ -53,7 +52,7 @@ class Proposal(Shape):
     version: int
     incident: ProposalIncident
     kestra_execution_id: str
-    statement: Sentence
+    statement: str
     nothing_to_carry_out: bool
     actions: tuple[ProposedAction, ...] = ()
     problems: Texts = ()
@@ -110,7 +109,7 @@ class Approval(Shape):
 class Vote(Shape):
     """A row of `approval_votes`: who said what about which text."""
 
-    id: str
+    id: int
     approval_id: str
     voter_id: str | None = None
     voter_name: str = ""

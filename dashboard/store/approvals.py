@@ -62,7 +62,7 @@ def get_rule(user: Client, approval_id: str) -> ApprovalRule:
 def list_votes(user: Client, approval_id: str) -> tuple[Vote, ...]:
     """Who said what, oldest first."""
     query = user.table("approval_votes").select("*").eq("approval_id", approval_id).order("at")
-    return all_understood(Vote, (row | {"id": str(row["id"])} for row in rows(query)))
+    return all_understood(Vote, rows(query))
 
 
 def decide(

@@ -7,7 +7,7 @@ import json
 import streamlit as st
 
 from dashboard.domain.action import HttpRequest, ProposedAction
-from dashboard.domain.approval import Approval, Proposal
+from dashboard.domain.approval import Approval, Proposal, parse_proposal
 from dashboard.ui.chips import risk_chip
 from dashboard.ui.text import clean, code, escape, safe_markdown
 
@@ -15,11 +15,7 @@ from dashboard.ui.text import clean, code, escape, safe_markdown
 def find_proposal(approval: Approval) -> Proposal | None:
     """The proposal read from its text; None when the text cannot be read, and then only the text counts."""
     try:
-        raw = json.loads(approval.proposal_text)
-        if isinstance(raw, dict) and isinstance(raw.get("statement"), str):
-            # The database writes this one sentence as plain text: it rests on the actions, not on evidence.
-            raw["statement"] = {"text": raw["statement"]}
-        return Proposal.model_validate(raw)
+        return parse_proposal(approval.proposal_text)
     except ValueError:
         return None
 

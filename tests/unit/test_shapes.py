@@ -22,7 +22,7 @@ PROPOSAL: dict[str, Any] = {
         "title": "High error rate",
     },
     "kestra_execution_id": "k",
-    "statement": SENTENCE,
+    "statement": "Restart payment-api (instances: 2).",
     "nothing_to_carry_out": False,
     "actions": [
         {
