@@ -18,6 +18,9 @@ smoke: .venv/dev ## Drive the whole story through public interfaces, in a sandbo
 privileges: .venv/dev ## Write the tables of who may do what in the database anew, to be reviewed as a diff
 	$(BIN)/python -m tests.support.privileges
 
+bench-db: .venv/dev ## Measure the desk's lists at 1,000 and 100,000 incidents
+	$(BIN)/python -m benchmarks.db
+
 lint: .venv/dev ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -31,4 +34,4 @@ lint: .venv/dev ## Check style and types
 	$(BIN)/pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test smoke privileges lint
+.PHONY: help demo test smoke bench-db privileges lint

@@ -1,14 +1,11 @@
 """Find it: all incidents, with search and filters in the address."""
 
-import math
-
 import streamlit as st
 
 from dashboard.domain.clock import utc_now
 from dashboard.domain.incident import IncidentStatus
 from dashboard.domain.severity import Severity
 from dashboard.store import incidents
-from dashboard.store.incidents import PAGE_SIZE
 from dashboard.ui import session
 from dashboard.ui.cards import render_incident
 from dashboard.ui.chips import severity_chip, status_chip
@@ -45,20 +42,18 @@ def found() -> None:
     user = session.require()
     with shown():
         page = int(st.session_state.get("incidents_page") or 1)
-        some, total = incidents.list_incidents(
+        some, has_more = incidents.list_incidents(
             user.client, search=search or "", statuses=statuses, severities=severities, page=page
         )
         render_freshness(utc_now(), utc_now(), "polled")
-        if not total and (search or statuses or severities):
+        if not some and (search or statuses or severities):
             render_empty("No incident matches.", "Clear the search or a filter.")
-        elif not total:
+        elif not some:
             render_empty("There are no incidents yet.", "Submit one, or try a sample.")
         for incident in some:
             render_incident(incident, utc_now())
-        if total > PAGE_SIZE:
-            st.pagination(math.ceil(total / PAGE_SIZE), key="incidents_page")
-        if total:
-            st.caption(f"{total} in all." if total > 1 else "One in all.")
+        if has_more or page > 1:
+            st.pagination(page + has_more, key="incidents_page")
 
 
 found()

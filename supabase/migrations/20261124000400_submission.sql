@@ -176,7 +176,17 @@ begin
         lines := lines[1:20000];
         notes := notes || 'logs had more than 20,000 lines; the first 20,000 were kept.'::text;
     end if;
+    if length(array_to_string(lines, '')) > 5000000 then
+        select coalesce(array_agg(line order by n), '{}') into lines
+        from (select line, n, sum(length(line)) over (order by n) as so_far from unnest(lines) with ordinality as each_line (line, n)) counted
+        where so_far <= 5000000;
+        notes := notes || 'logs were larger than 5 MB; what fits of their beginning was kept.'::text;
+    end if;
     foreach name in array array['metrics', 'context'] loop
+        if length((fields -> name)::text) > 500000 then
+            notes := notes || format('%s was larger than 500 KB and was left out.', name);
+            fields := fields - name;
+        end if;
         if fields ? name and jsonb_typeof(fields -> name) not in ('object', 'null') then
             notes := notes || format('%s was no object; kept as text: %s', name, left((fields -> name)::text, 500));
         end if;

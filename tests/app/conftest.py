@@ -57,7 +57,7 @@ def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
         (executions, "find_delivery"): None,
         (incidents, "list_needing_people"): (),
         (incidents, "find_incidents"): {},
-        (incidents, "list_incidents"): IncidentPage((), 0),
+        (incidents, "list_incidents"): IncidentPage((), False),
         (postmortems, "find_analysis"): None,
         (postmortems, "list_postmortems"): (),
         (services, "list_services"): (),

@@ -89,7 +89,7 @@ class TestIncidents:
 
         def listed(_: object, **filters: object) -> IncidentPage:
             asked.append(filters)
-            return IncidentPage((make_incident(),), 1)
+            return IncidentPage((make_incident(),), False)
 
         monkeypatch.setattr(incidents, "list_incidents", listed)
         text = words(open_page("incidents", q="pool", status="investigating", severity="MEDIUM"))
@@ -99,7 +99,7 @@ class TestIncidents:
             "severities": ["MEDIUM"],
             "page": 1,
         }
-        assert "One in all." in text
+        assert "No incident matches." not in text
 
     def test_filtered_out_is_not_the_same_as_none(self, open_page: Open) -> None:
         assert "There are no incidents yet." in words(open_page("incidents"))

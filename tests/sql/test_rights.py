@@ -28,6 +28,7 @@ TABLES = [
 ANON = {"desk_session", "take_refresh", "store_refresh", "close_desk_session", "public_settings"}
 PEOPLE = ANON | {
     "submit_incident",
+    "search_incidents",
     "update_incident",
     "request_command",
     "withdraw_outbox",

@@ -102,6 +102,24 @@ class TestTheClaim:
         assert len(row["intake_notes"]) == notes, row["intake_notes"]
         assert row["submitted_by"] is None
 
+    def test_what_is_over_the_caps_is_cut_and_said(self, desk: Desk) -> None:
+        desk.configure("organizations", desk.organization, is_default=True)
+        payload = {
+            "severity": "HIGH",
+            "service": "payment-api",
+            "title": "x" * 900,
+            "logs": ["y" * 300] * 25_000,
+            "context": {"dump": "z" * 600_000},
+        }
+        answer = desk.by_flow("open_run", payload=payload, kestra_execution_id="ex-large")
+        row = desk.row(
+            "select cardinality(logs) as lines, length(title) as title, context, intake_notes from incidents"
+            " where id = %s",
+            answer["incident"]["id"],
+        )
+        assert (row["lines"], row["title"], row["context"]) == (16_666, 500, {})
+        assert [note.split()[0] for note in row["intake_notes"]] == ["logs", "logs", "context"]
+
     def test_without_an_organization_that_takes_webhooks_it_says_so(self, desk: Desk) -> None:
         answer = desk.by_flow("open_run", payload={"title": "x"}, kestra_execution_id="ex-nobody")
         assert not answer["proceed"]
