@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -89,6 +90,7 @@ class Cluster:
     def start(self, passwords: Passwords) -> None:
         """Returns when every role can connect. Raises NotUsable with one sentence."""
         self._wait_for_predecessor()
+        self._end_orphans()
         self._require_free_port()
         if not (self._folder / "cluster").exists():
             self._create()
@@ -213,6 +215,22 @@ class Cluster:
                 )
             time.sleep(_POLL_SECONDS)
 
+    def _end_orphans(self) -> None:
+        """Backends of a killed server do not hear of its end before their statement does.
+
+        Until then no other server starts here. A server that lives treats them the same way when one of
+        them crashes: SIGQUIT to all, then recovery; nothing committed is lost.
+        """
+        deadline = time.monotonic() + _STOP_SECONDS
+        while orphans := _serving(self._folder / "cluster"):
+            if time.monotonic() > deadline:
+                listed = ", ".join(map(str, orphans))
+                raise NotUsable(f"Processes {listed} of an earlier Postgres still run on {self._folder}.")
+            for pid in orphans:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGQUIT)
+            time.sleep(_POLL_SECONDS)
+
     def _connect_when_ready(self) -> "psycopg.Connection[tuple[Any, ...]]":
         deadline = time.monotonic() + _READY_SECONDS
         while True:
@@ -255,3 +273,14 @@ def _running(lock: Path) -> int | None:
         return None
     name = Path(f"/proc/{pid}/comm")
     return pid if not name.exists() or name.read_text().strip() == "postgres" else None
+
+
+def _serving(cluster: Path) -> list[int]:
+    """The Postgres processes that work in this folder, by id; none are found where there is no /proc."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        # Ended meanwhile, or of an account that is none of ours.
+        with suppress(OSError):
+            if (process / "comm").read_text() == "postgres\n" and (process / "cwd").samefile(cluster):
+                found.append(int(process.name))
+    return found

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -29,6 +30,7 @@ from tests.support.postgres import (
     scratch_database,
     start_postgres,
 )
+from tests.support.until import until
 
 
 def refusal_of(*arguments: str, environment: dict[str, str]) -> str:
@@ -206,6 +208,27 @@ class TestLifecycle:
         assert running.process.wait(10) == 1
         assert "Postgres ended by itself" in running.log.read_text()
         again = start_postgres(data, running.port, running.passwords)
+        with again.database().connect() as connection:
+            assert connection.execute("select id from t").fetchone() == (1,)
+        again.stop()
+
+    def test_a_killed_server_starts_again_although_one_of_its_statements_still_runs(self, data: Path) -> None:
+        running = start_postgres(data)
+        busy_work = "do $$ begin while clock_timestamp() < now() + interval '20 s' loop end loop; end $$"
+        with (
+            closing(running.database().connect()) as busy,
+            closing(running.database().connect()) as connection,
+        ):
+            connection.execute("create table t as select 1 as id")
+            busy.pgconn.send_query(busy_work.encode())
+            looks = "select from pg_stat_activity where query = %s and state = 'active'"
+            until(lambda: connection.execute(looks, [busy_work]).rowcount, "the statement runs")
+            orphan = busy.info.backend_pid
+            os.kill(running.server_pid, signal.SIGKILL)
+            assert running.process.wait(10) == 1
+            assert is_alive(orphan)
+            again = start_postgres(data, running.port, running.passwords)
+        assert not is_alive(orphan)
         with again.database().connect() as connection:
             assert connection.execute("select id from t").fetchone() == (1,)
         again.stop()
