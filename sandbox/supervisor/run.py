@@ -90,5 +90,10 @@ class Supervisor:
             raise PartFailed(f"{failure} It keeps ending, so the sandbox stops.")
         say(f"{failure} It is started again.")
         part.start()
-        part.wait_ready(lambda line: None)
+        try:
+            part.wait_ready(lambda line: None)
+        except PartFailed:
+            if part.ended() is None:
+                raise
+            return  # the next look counts this death too
         say(f"{part.name} is back after {part.seconds:.1f} s.")
