@@ -10,7 +10,7 @@ from dashboard.ui import session
 from dashboard.ui.cards import render_incident
 from dashboard.ui.chips import severity_chip, status_chip
 from dashboard.ui.errors_view import render_empty, shown
-from dashboard.ui.times import render_freshness
+from dashboard.ui.known import read, render_known
 
 session.require()
 st.title("Incidents")
@@ -42,10 +42,14 @@ def found() -> None:
     user = session.require()
     with shown():
         page = int(st.session_state.get("incidents_page") or 1)
-        some, has_more = incidents.list_incidents(
-            user.client, search=search or "", statuses=statuses, severities=severities, page=page
+        known = read(
+            f"incidents_{search}_{statuses}_{severities}_{page}",
+            lambda: incidents.list_incidents(
+                user.client, search=search or "", statuses=statuses, severities=severities, page=page
+            ),
         )
-        render_freshness(utc_now(), utc_now(), "polled")
+        render_known(known)
+        some, has_more = known.value
         if not some and (search or statuses or severities):
             render_empty("No incident matches.", "Clear the search or a filter.")
         elif not some:

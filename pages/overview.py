@@ -1,18 +1,37 @@
 """Does anything need me? What waits, what runs, what finished last."""
 
 import streamlit as st
+from supabase import Client
 
 from dashboard.domain.clock import utc_now
+from dashboard.domain.execution import ExecutionRecord
+from dashboard.domain.incident import Incident
 from dashboard.routes import APPROVALS, INCIDENTS
 from dashboard.store import approvals, executions, incidents
+from dashboard.store.executions import Owed
 from dashboard.ui import session
 from dashboard.ui.cards import render_incident, render_run, render_start, render_waiting
 from dashboard.ui.errors_view import render_empty, shown
+from dashboard.ui.known import read, render_known
 from dashboard.ui.links import render_link
-from dashboard.ui.times import render_freshness
+
+Incidents = dict[str, Incident]
 
 session.require()
 st.title("Overview")
+
+
+def runs_now(client: Client) -> tuple[tuple[Owed, ...], tuple[ExecutionRecord, ...], Incidents]:
+    """Starts, runs, and the incidents they are about."""
+    starting, running = executions.list_starting(client), executions.list_running(client)
+    wanted = [run.incident_id for run in running] + [start.incident_id or "" for start in starting]
+    return starting, running, incidents.find_incidents(client, wanted)
+
+
+def runs_ended(client: Client) -> tuple[tuple[ExecutionRecord, ...], Incidents]:
+    """Ended runs, and the incidents they were about."""
+    finished = executions.list_finished(client)
+    return finished, incidents.find_incidents(client, [run.incident_id for run in finished])
 
 
 @st.fragment(run_every=5)
@@ -21,9 +40,12 @@ def needs_you() -> None:
     user = session.require()
     st.subheader("Needs you", anchor=False)
     with shown():
-        waiting = approvals.list_waiting(user.client)
+        known = read(
+            "needs_you",
+            lambda: (approvals.list_waiting(user.client), incidents.list_needing_people(user.client)),
+        )
+        waiting, stuck = known.value
         mine = [approval for approval in waiting if approval.may_decide]
-        stuck = incidents.list_needing_people(user.client)
         for approval in mine:
             render_waiting(approval, utc_now())
         for incident in stuck:
@@ -33,7 +55,7 @@ def needs_you() -> None:
         if others := len(waiting) - len(mine):
             verb = "waits" if others == 1 else "wait"
             render_link(APPROVALS, f"{others} {'more ' if mine else ''}{verb} for somebody else")
-        render_freshness(utc_now(), utc_now(), "polled")
+        render_known(known)
 
 
 @st.fragment(run_every=3)
@@ -42,11 +64,7 @@ def running_now() -> None:
     user = session.require()
     st.subheader("Running now", anchor=False)
     with shown():
-        starting = executions.list_starting(user.client)
-        running = executions.list_running(user.client)
-        about = incidents.find_incidents(
-            user.client, [run.incident_id for run in running] + [s.incident_id or "" for s in starting]
-        )
+        starting, running, about = read("running_now", lambda: runs_now(user.client)).value
         for start in starting:
             if incident := about.get(start.incident_id or ""):
                 render_start(start, incident, utc_now())
@@ -62,8 +80,7 @@ def finished_last() -> None:
     user = session.require()
     st.subheader("Finished last", anchor=False)
     with shown():
-        finished = executions.list_finished(user.client)
-        about = incidents.find_incidents(user.client, [run.incident_id for run in finished])
+        finished, about = read("finished_last", lambda: runs_ended(user.client)).value
         for run in finished:
             render_run(run, about.get(run.incident_id), utc_now())
         if not finished:

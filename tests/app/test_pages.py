@@ -114,6 +114,25 @@ class TestIncidents:
         assert not app.exception
         assert "Supabase cannot be reached (ConnectError)." in words(app)
 
+    @pytest.mark.parametrize(
+        ("name", "function"), [("incidents", "list_incidents"), ("overview", "list_needing_people")]
+    )
+    def test_what_was_known_stays_on_screen_with_its_age(
+        self, open_page: Open, monkeypatch: pytest.MonkeyPatch, name: str, function: str
+    ) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise UpstreamUnreachable("Supabase", "Supabase cannot be reached (ConnectError).")
+
+        found = (make_incident(),)
+        monkeypatch.setattr(incidents, "list_incidents", lambda *_, **__: IncidentPage(found, False))
+        monkeypatch.setattr(incidents, "list_needing_people", lambda *_: found)
+        app = open_page(name)
+        assert "Supabase cannot be reached" not in words(app)
+        monkeypatch.setattr(incidents, function, fail)
+        text = words(app.run())
+        assert "Shown is what was known just now" in text
+        assert "payment-api" in text
+
 
 class TestPostmortem:
     def test_each_statement_has_its_evidence_and_one_without_says_so(
