@@ -25,7 +25,7 @@ pytestmark = pytest.mark.engine
 SUBMITTERS = 4
 REPORTS_PER_INCIDENT = 8
 PAUSE_SECONDS = 0.1
-ENOUGH = 20  # answered reports before the kill, and again after it
+ENOUGH = 12  # answered reports before the kill, and again after it
 # Titles that differ only in numbers are one incident.
 LETTERS = str.maketrans("0123456789", "ghijklmnop")
 # Connection refused, cut off in the middle, ended by the server, or still recovering.
