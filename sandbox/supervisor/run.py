@@ -78,9 +78,13 @@ class Supervisor:
         self._screen.done(program.name, "done")
 
     def _told(self, name: str, line: str) -> None:
+        self._heed_stopping(line)
+        self._screen.tell(name, line)
+
+    def _heed_stopping(self, _line: str) -> None:
+        """A part may take minutes; Ctrl-C does not wait for it."""
         if self._stopping.is_set():
             raise KeyboardInterrupt
-        self._screen.tell(name, line)
 
     def _restart(self, part: Part, say: Callable[[str], None]) -> None:
         failure = part.program.failure(f"ended with exit code {part.ended()}")
@@ -91,7 +95,7 @@ class Supervisor:
         say(f"{failure} It is started again.")
         part.start()
         try:
-            part.wait_ready(lambda line: None)
+            part.wait_ready(self._heed_stopping)
         except PartFailed:
             if part.ended() is None:
                 raise
