@@ -137,5 +137,5 @@ def test_a_deep_link_leads_past_sign_in_to_where_it_pointed(
     somebody.page.get_by_role("button", name="Sign in", exact=True).click()
     expect(somebody.page.get_by_role("heading", name="Postmortems")).to_be_visible()
     assert somebody.page.url.endswith("/postmortems")
-    assert [text.split()[0] for text in somebody.complaints] == ["400"], "only the refused sign-in"
+    assert [text.split()[0] for text in somebody.complaints] == ["401"], "only the refused sign-in"
     somebody.complaints.clear()
