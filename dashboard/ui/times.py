@@ -8,6 +8,8 @@ import streamlit as st
 
 from dashboard.domain.clock import age_words, time_left_words
 
+STALE_AFTER_SECONDS = 15.0
+
 
 def absolute(moment: datetime) -> str:
     """`2026-11-24 10:02:11 UTC`."""
@@ -30,7 +32,7 @@ def unbroken(text: str) -> str:
 
 
 def render_freshness(
-    as_of: datetime | None, now: datetime, how: str, *, stale_after_seconds: float = 15
+    as_of: datetime | None, now: datetime, how: str, *, stale_after_seconds: float = STALE_AFTER_SECONDS
 ) -> None:
     """One quiet line: as of when, how old, by which way; louder when it is older than it should be."""
     if as_of is None:
