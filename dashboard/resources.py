@@ -24,6 +24,12 @@ def flow_file() -> Path:
     return _find("kestra", "flows", "incident-handler.yml")
 
 
+def streamlit_options() -> Path:
+    """Streamlit's options, theme included. In the wheel they lie where Streamlit itself would look."""
+    beside = _PACKAGE / ".streamlit" / "config.toml"
+    return beside if beside.exists() else _find(".streamlit", "config.toml")
+
+
 def migration_files() -> list[Path]:
     """All migrations, in the order in which they are applied."""
     return sorted(_find("supabase", "migrations").glob("*.sql"))

@@ -11,10 +11,12 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
+from dashboard.resources import streamlit_options
 from dashboard.settings import WebSettings
 from dashboard.web.guard import Guard
 from dashboard.web.headers import SecurityHeaders
 from dashboard.web.health import healthz
+from dashboard.web.look import use_options
 from dashboard.web.sessions import DeskSessions, desk_sessions
 from dashboard.web.sign_in import SignIn
 
@@ -51,6 +53,7 @@ def create_app(settings: WebSettings | None = None, sessions: DeskSessions | Non
     """Streamlit with the desk's routes and guards around it. Raises ConfigurationError."""
     settings = settings or WebSettings.load()
     sessions = sessions or desk_sessions()
+    use_options(streamlit_options())
     return st.App(
         SCRIPT,
         lifespan=_lifespan,
