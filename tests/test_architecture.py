@@ -49,10 +49,11 @@ def test_only_what_draws_knows_streamlit() -> None:
 @pytest.mark.parametrize(
     ("part", "forbidden"),
     [
-        ("dashboard/domain/", ("store", "kestra_api", "worker", "web", "ui", "settings")),
-        ("dashboard/store/", ("kestra_api", "worker", "web", "ui")),
-        ("dashboard/kestra_api/", ("store", "worker", "web", "ui")),
-        ("dashboard/worker/", ("web", "ui")),
+        ("dashboard/domain/", ("store", "kestra_api", "live", "worker", "web", "ui", "settings")),
+        ("dashboard/store/", ("kestra_api", "live", "worker", "web", "ui")),
+        ("dashboard/kestra_api/", ("store", "live", "worker", "web", "ui")),
+        ("dashboard/worker/", ("live", "web", "ui")),
+        ("dashboard/live/", ("worker", "web", "ui")),
         ("dashboard/web/", ("ui",)),
     ],
 )

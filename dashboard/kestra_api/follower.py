@@ -52,8 +52,16 @@ class _Stream(Enum):
 class Follower:
     """One execution: the thread, the newest snapshot, who looks."""
 
-    def __init__(self, api: Followable, execution_id: str, clock: Clock, linger_seconds: float) -> None:
+    def __init__(
+        self,
+        api: Followable,
+        execution_id: str,
+        clock: Clock,
+        linger_seconds: float,
+        on_news: Listener | None = None,
+    ) -> None:
         self._api = api
+        self._on_news = on_news
         self._execution_id = execution_id
         self._clock = clock
         self._linger_seconds = linger_seconds
@@ -203,7 +211,8 @@ class Follower:
         if not is_news:
             return
         self._changed.notify_all()
-        for listener in tuple(self._listeners.values()):
+        always = (self._on_news,) if self._on_news else ()
+        for listener in (*always, *self._listeners.values()):
             try:
                 listener(self._snapshot)
             except Exception:

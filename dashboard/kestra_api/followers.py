@@ -6,6 +6,8 @@ A follower ends 30 s after the last look: `watch` is a look, a subscription look
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import partial
 
 from dashboard.domain.clock import Clock, utc_now
 from dashboard.kestra_api.follower import Followable, Follower
@@ -29,9 +31,16 @@ class Followers:
     """All followers of this process."""
 
     def __init__(
-        self, api: Followable, *, clock: Clock = utc_now, linger_seconds: float = LINGER_SECONDS
+        self,
+        api: Followable,
+        *,
+        clock: Clock = utc_now,
+        linger_seconds: float = LINGER_SECONDS,
+        on_news: Callable[[str, Snapshot], None] | None = None,
     ) -> None:
+        """`on_news` is told every new snapshot, from the follower's thread; it keeps no follower alive."""
         self._api = api
+        self._on_news = on_news
         self._clock = clock
         self._linger_seconds = linger_seconds
         self._lock = threading.Lock()
@@ -78,7 +87,8 @@ class Followers:
         with self._lock:
             follower = self._followers.get(execution_id)
             if follower is None or not follower.touch():
-                follower = Follower(self._api, execution_id, self._clock, self._linger_seconds)
+                told = partial(self._on_news, execution_id) if self._on_news else None
+                follower = Follower(self._api, execution_id, self._clock, self._linger_seconds, told)
                 self._followers[execution_id] = follower
                 follower.start()
                 self._forget_ended()

@@ -11,19 +11,18 @@ from dashboard.routes import APPROVALS, MENU, SUBMIT, Route
 from dashboard.store.people import Role
 from dashboard.ui.account import render_account
 from dashboard.ui.links import go_to
+from dashboard.ui.live import live, organization_topic, revive
 from dashboard.ui.session import CurrentUser
 from dashboard.ui.text import escape
 
-BADGE_SECONDS = 5
-
 
 def render_frame(user: CurrentUser, here: str, count_waiting: Callable[[], int]) -> None:
-    """The sidebar. `count_waiting` is asked every few seconds how many approvals the person may decide."""
+    """The sidebar. `count_waiting` is asked at every change how many approvals the person may decide."""
     with st.sidebar:
         st.markdown("**IncidentScribe**")
         for route in MENU:
             if route is APPROVALS:
-                st.fragment(_render_approvals, run_every=BADGE_SECONDS)(count_waiting)
+                live(organization_topic(), key="frame_badge")(_render_approvals)(count_waiting)
             else:
                 _render_menu_line(route)
         if user.may(Role.RESPONDER) and st.button(
@@ -39,6 +38,7 @@ def render_frame(user: CurrentUser, here: str, count_waiting: Callable[[], int])
                 "Demo: the service acted on is simulated, and the model too unless a Gemini key is set. "
                 "Flow engine and database are real."
             )
+        revive()
 
 
 def _render_approvals(count_waiting: Callable[[], int]) -> None:

@@ -1,0 +1,105 @@
+"""Fragments that run again the moment something happens; see docs/decisions on push.
+
+A small listener stands in the fragment. It holds one WebSocket per tab and topic, shared by all fragments
+that listen to that topic, writes the headline it was sent at once, and asks for a run of its fragment.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec
+
+import streamlit as st
+
+from dashboard.live.board import board
+from dashboard.live.topics import Kind, Topic
+from dashboard.ui import session
+
+Parameters = ParamSpec("Parameters")
+
+FALLBACK_SECONDS = 5.0
+"""Pause between runs while nothing can be pushed: no topic, or no connection."""
+
+REFRESH_SECONDS = 30.0
+"""Pause between runs while nothing happens, so that ages and deadlines on the screen stay true."""
+
+_JS = (Path(__file__).parent / "live.js").read_text(encoding="utf-8")
+_CSS = """
+output { display: block; min-height: 1.5em; font-weight: 600; color: var(--st-text-color) }
+small { color: var(--st-orange-text-color); font-size: 0.875em }
+"""
+_silent = st.components.v2.component("live", js=_JS)
+_spoken = st.components.v2.component(
+    "live_headline", html="<output role='status'></output><small role='status'></small>", css=_CSS, js=_JS
+)
+_runs = itertools.count(1)
+
+
+def organization_topic() -> Topic | None:
+    """Anything that changed in the database for the viewer's organization: told within a second or so."""
+    user = session.current_user()
+    return Topic(Kind.ORGANIZATION, user.person.organization_id) if user else None
+
+
+def execution_topic(kestra_execution_id: str) -> Topic:
+    """An event of the engine, told in milliseconds. Only for ids that the viewer's own token has read."""
+    return Topic(Kind.EXECUTION, kestra_execution_id)
+
+
+def live(
+    topic: Topic | None,
+    *,
+    key: str,
+    headline: bool = False,
+    fallback_seconds: float = FALLBACK_SECONDS,
+    refresh_seconds: float = REFRESH_SECONDS,
+) -> Callable[[Callable[Parameters, None]], Callable[Parameters, None]]:
+    """Make a function a fragment that runs again at news on a topic; without one, by timer.
+
+    `key` is unique within the page. With `headline` the fragment begins with the topic's headline as text,
+    written by the listener before the fragment has run. What the function does is the delay of the screen.
+    """
+
+    def decorate(body: Callable[Parameters, None]) -> Callable[Parameters, None]:
+        @wraps(body)
+        def drawn(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+            # The listener comes first and takes no room: it is there even if the body ends early, and it
+            # tells what was known before the body read, so that nothing falls between.
+            with st.container(gap=None):
+                _listen(topic, key, headline, fallback_seconds, refresh_seconds)
+                with st.container():
+                    body(*args, **kwargs)
+
+        return st.fragment(drawn)
+
+    return decorate
+
+
+def revive() -> None:
+    """Once per page, outside all fragments: runs the whole page where running a fragment does not help.
+
+    So after a restart of the desk, whose new session knows no fragments, and after a sign-out elsewhere.
+    """
+    data = {"topic": None, "whole": True, "version": f"{board.epoch}.0", "run": next(_runs)}
+    _silent(key="live_revive", data=data, on_news_change=_nothing)
+
+
+def _listen(topic: Topic | None, key: str, headline: bool, fallback: float, refresh: float) -> None:
+    news = board.read(topic) if topic else None
+    data = {
+        "topic": str(topic) if topic else None,
+        "version": news.version if news else f"{board.epoch}.0",
+        "headline": news.headline if news else "",
+        "run": next(_runs),
+        "fallback": round(fallback * 1000),
+        "refresh": round(refresh * 1000),
+    }
+    component = _spoken if headline else _silent
+    component(key=f"live_{key}", data=data, on_news_change=_nothing)
+
+
+def _nothing() -> None:
+    """A run is all that is wanted: the listener's word needs no answer of its own."""
