@@ -20,6 +20,7 @@ TABLES = [
     "escalations",
     "outbox",
     "audit_log",
+    "audit_chain",
     "desk_sessions",
     "system_config",
     "postmortem_versions",
@@ -27,6 +28,9 @@ TABLES = [
 ]
 ANON = {"desk_session", "take_refresh", "store_refresh", "close_desk_session", "public_settings"}
 PEOPLE = ANON | {
+    "note_seen",
+    "audit_entries",
+    "audit_head",
     "submit_incident",
     "search_incidents",
     "update_incident",
@@ -45,6 +49,8 @@ PEOPLE = ANON | {
     "apply_action",
 }
 FLOW_AND_WORKER = {
+    "audit_entries",
+    "audit_head",
     "open_run",
     "record_analysis",
     "request_approval",
