@@ -1,13 +1,13 @@
-"""What Supabase knows about runs: executions, actions that were begun, escalations, work still owed."""
+"""What Supabase knows about runs: executions, actions that were begun, work still owed."""
 
 from __future__ import annotations
 
 from supabase import Client
 
 from dashboard.domain.action import ActionRun
-from dashboard.domain.execution import Escalation, ExecutionRecord
+from dashboard.domain.execution import ExecutionRecord
 from dashboard.domain.shape import Instant, Json, Shape
-from dashboard.store.connection import first, rows
+from dashboard.store.connection import rows
 from dashboard.store.reading import all_understood, understood
 
 # People may not read the lease and the nonce of these tables, so `*` would be refused.
@@ -29,6 +29,7 @@ class Owed(Shape):
     status: str
     payload: Json
     detail: Json
+    requested_by_name: str | None = None  # only where a function names people
     attempts: int = 0
     last_error: str | None = None
     stuck_since: Instant | None = None
@@ -38,19 +39,6 @@ class Owed(Shape):
     @property
     def is_owed(self) -> bool:
         return self.status == "owed"
-
-
-def list_executions(user: Client, incident_id: str) -> tuple[ExecutionRecord, ...]:
-    """The executions that handled an incident, newest first; those refused it are left out."""
-    query = (
-        user.table("executions")
-        .select("*")
-        .eq("incident_id", incident_id)
-        .eq("owns", True)
-        .order("started_at", desc=True)
-        .limit(50)
-    )
-    return all_understood(ExecutionRecord, rows(query))
 
 
 def list_running(user: Client) -> tuple[ExecutionRecord, ...]:
@@ -87,26 +75,6 @@ def list_action_runs(user: Client, incident_id: str) -> tuple[ActionRun, ...]:
     return all_understood(ActionRun, rows(query))
 
 
-def list_escalations(user: Client, incident_id: str) -> tuple[Escalation, ...]:
-    """The escalations of an incident, oldest first."""
-    query = user.table("escalations").select("*").eq("incident_id", incident_id).order("created_at")
-    return all_understood(Escalation, rows(query))
-
-
-def find_start(user: Client, incident_id: str) -> Owed | None:
-    """The latest start of a run that was asked for."""
-    query = (
-        user.table("outbox")
-        .select(_OWED_COLUMNS)
-        .eq("incident_id", incident_id)
-        .eq("kind", "start_run")
-        .order("created_at", desc=True)
-        .limit(1)
-    )
-    row = first(query)
-    return understood(Owed, row) if row else None
-
-
 def list_starting(user: Client) -> tuple[Owed, ...]:
     """Starts that no execution has claimed yet, oldest first."""
     query = (
@@ -118,6 +86,12 @@ def list_starting(user: Client) -> tuple[Owed, ...]:
         .limit(50)
     )
     return all_understood(Owed, rows(query))
+
+
+def is_readable(user: Client, kestra_execution_id: str) -> bool:
+    """Whether this person may know of an execution: its row is theirs to read."""
+    query = user.table("executions").select("id").eq("kestra_execution_id", kestra_execution_id).limit(1)
+    return first(query) is not None
 
 
 def find_delivery(user: Client, incident_id: str, approval_id: str) -> Owed | None:

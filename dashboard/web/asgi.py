@@ -9,13 +9,17 @@ from typing import Any
 
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
+from dashboard.live.board import board
+from dashboard.live.feed import NewsFeed
+from dashboard.live.following import followers
 from dashboard.resources import streamlit_options
 from dashboard.settings import WebSettings
 from dashboard.web.guard import Guard
 from dashboard.web.headers import SecurityHeaders
 from dashboard.web.health import healthz
+from dashboard.web.live import LiveChannel
 from dashboard.web.look import use_options
 from dashboard.web.sessions import DeskSessions, desk_sessions
 from dashboard.web.sign_in import SignIn
@@ -36,9 +40,10 @@ async def _lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
             worker.stop()
 
 
-def desk_routes(settings: WebSettings, sessions: DeskSessions) -> list[Route]:
+def desk_routes(settings: WebSettings, sessions: DeskSessions) -> list[BaseRoute]:
     """The desk's own routes, beside Streamlit's."""
-    return [Route("/healthz", healthz), *SignIn(settings, sessions).routes()]
+    live = LiveChannel(settings, sessions, board=board, feed=NewsFeed(board), followers=followers)
+    return [Route("/healthz", healthz), *SignIn(settings, sessions).routes(), live.route()]
 
 
 def desk_middleware(settings: WebSettings, sessions: DeskSessions) -> list[Middleware]:

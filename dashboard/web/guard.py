@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard.errors import UpstreamUnreachable
 from dashboard.routes import safe_next
-from dashboard.web import cookies
+from dashboard.web import cookies, live
 from dashboard.web.sessions import DeskSessions
 
 # Streamlit's bundle is public code; everything a person may see comes over other paths.
@@ -113,6 +113,8 @@ class Guard:
             return PlainTextResponse("Refused: the request does not come from a page of this desk.\n", 403)
         if kind is Door.OPEN and scope["type"] == "http":
             return None
+        if path == live.PATH and scope["type"] == "websocket":
+            return None  # checks the session itself, and again all the time
         try:
             cookie = cookies.read(connection.cookies, cookies.SESSION)
             found = await to_thread.run_sync(self._sessions.find, cookie)
