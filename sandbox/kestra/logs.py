@@ -1,49 +1,31 @@
-"""Log lines of an execution."""
-
-from typing import Any
+"""Log lines of an execution: all of them so far, or one by one as they are written."""
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sandbox.kestra import bridge
-from sandbox.kestra.answers import Refusal, json_response
-from sandbox.kestra.bridge import failures, java
-from sandbox.kestra.engine import TENANT, Engine
-
-_LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
-_MIN_LEVEL = "filters[level][GREATER_THAN_OR_EQUAL_TO]"
-_TASK = "filters[taskId][EQUALS]"
+from sandbox.kestra.answers import json_response
+from sandbox.kestra.log_lines import Wanted, stored_lines
+from sandbox.kestra.streams import Streams
 
 
 async def get(request: Request) -> Response:
     """`GET /logs/{execution}`: its log lines, oldest first; `[]` for an unknown execution.
 
-    `filters[level][GREATER_THAN_OR_EQUAL_TO]` and `filters[taskId][EQUALS]` narrow it. As in 2.0, other query
-    parameters are ignored; another filter is refused (501).
+    `filters[level][GREATER_THAN_OR_EQUAL_TO]` and `filters[taskId][EQUALS]` narrow it.
     """
-    for name in request.query_params:
-        if name.startswith("filters[") and name not in (_MIN_LEVEL, _TASK):
-            raise Refusal(501, f"The sandbox's Kestra does not serve {name} on logs.")
-    level = request.query_params.get(_MIN_LEVEL)
-    if level is not None and level not in _LEVELS:
-        raise Refusal(
-            422, f"Illegal argument: {level} is no log level. Expected one of: {', '.join(_LEVELS)}"
-        )
-    task = request.query_params.get(_TASK)
-    lines = await run_in_threadpool(
-        _get, request.app.state.engine, request.path_params["execution"], level, task
-    )
+    wanted = Wanted.of(request.path_params["execution"], request.query_params)
+    lines = await run_in_threadpool(stored_lines, request.app.state.engine, wanted)
+    for line in lines:
+        line.pop("tenantId", None)
     return json_response(lines)
 
 
-def _get(engine: Engine, execution_id: str, level: str | None, task: str | None) -> list[dict[str, Any]]:
-    with failures():
-        minimum = None if level is None else java("org.slf4j.event.Level").valueOf(level)
-        tasks = None if task is None else java("java.util.List").of(task)
-        service = engine.bean("io.kestra.core.services.ExecutionLogService")
-        lines = service.getExecutionLogs(TENANT, execution_id, minimum, None, tasks, None, True)
-        shown: list[dict[str, Any]] = bridge.to_python(lines)
-    for line in shown:
-        line.pop("tenantId", None)
-    return shown
+async def follow(request: Request) -> Response:
+    """`GET /logs/{execution}/follow`: each line as a server-sent event, those so far first.
+
+    Narrowed as `get` is. It never ends by itself: whoever reads decides when to stop.
+    """
+    wanted = Wanted.of(request.path_params["execution"], request.query_params)
+    streams: Streams = request.app.state.streams
+    return streams.follow_logs(request.app.state.engine, wanted)

@@ -64,6 +64,7 @@ ROUTES = (
     Served(("GET",), "/api/v1/{tenant}/outputs/{execution}/{task_run}", outputs.of_task_run),
     Served(("GET",), "/api/v1/{tenant}/logs/search", not_served),
     Served(("GET",), "/api/v1/{tenant}/logs/{execution}", logs.get),
+    Served(("GET",), "/api/v1/{tenant}/logs/{execution}/follow", logs.follow),
     Served(("POST",), "/api/v1/{tenant}/flows/validate", flows.validate),
     Served(("POST",), "/api/v1/{tenant}/flows", flows.create),
     Served(("GET",), "/api/v1/{tenant}/flows/{namespace}/{flow}", flows.get),

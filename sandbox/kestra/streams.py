@@ -5,7 +5,8 @@ Kestra's frames have `id:` (start, progress, end) and `data:`, and no `event:`.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -15,20 +16,25 @@ from sandbox.kestra import bridge
 from sandbox.kestra.answers import shown_execution
 from sandbox.kestra.bridge import failures, java
 from sandbox.kestra.engine import TENANT, Engine
+from sandbox.kestra.log_lines import Announcements, Line, Wanted, identity, stored_lines
 
 _UNKNOWN_SECONDS = 10
 _UNKNOWN_POLL_SECONDS = 0.25
 _IDLE_SECONDS = 3600
+# When to look again for lines that were on their way to the database: soon, and when all must be there.
+_LOOK_AGAIN_SECONDS = (0.25, 1.0)
 
 _Frame = tuple[str, str]
+_Queue = asyncio.Queue[Any]
 
 
 class Streams:
     """All open streams of the door; `close` ends them, so that the server can stop."""
 
     def __init__(self) -> None:
-        self._open: set[asyncio.Queue[_Frame | None]] = set()
+        self._open: set[_Queue] = set()
         self._closed = False
+        self._announcements: Announcements | None = None
 
     def close(self) -> None:
         """Ends every stream after what is in its queue; later ones end at once. Call it on the event loop."""
@@ -38,34 +44,79 @@ class Streams:
 
     def follow_execution(self, engine: Engine, execution_id: str) -> StreamingResponse:
         """`start`, then a `progress` per change, then `end`; an unknown execution ends it after 10 s."""
-        return StreamingResponse(
-            self._frames(engine, execution_id),
-            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"},
-        )
+        return _event_stream(self._execution_frames(engine, execution_id))
 
-    async def _frames(self, engine: Engine, execution_id: str) -> AsyncIterator[bytes]:
+    def follow_logs(self, engine: Engine, wanted: Wanted) -> StreamingResponse:
+        """`start`, then a `progress` per line: those stored, then each as it is written; no `end`."""
+        return _event_stream(self._log_frames(engine, wanted))
+
+    async def _execution_frames(self, engine: Engine, execution_id: str) -> AsyncIterator[bytes]:
         yield _encode("start", await run_in_threadpool(_stub, execution_id))
         execution = await self._wait_for(engine, execution_id)
         if execution is None:
             return
+        with self._queue() as (queue, push):
+            subscription = _Subscription(push)
+            try:
+                await run_in_threadpool(subscription.open, engine, execution)
+                async for frame in self._arriving(queue):
+                    yield _encode(*frame)
+                    if frame[0] == "end":  # it can come twice: from subscribing and from the queue
+                        return
+            finally:
+                subscription.close()
+
+    async def _log_frames(self, engine: Engine, wanted: Wanted) -> AsyncIterator[bytes]:
+        yield _encode("start", "{}")
+        if self._announcements is None:
+            self._announcements = Announcements(engine)
+        announcements = self._announcements
+        with self._queue() as (queue, push):
+            try:
+                # Listening comes first: no line falls between it and reading what is stored.
+                await run_in_threadpool(announcements.listen, wanted.execution, push)
+                async for line in self._lines(engine, wanted, queue):
+                    yield _encode("progress", _dumped(line))
+            finally:
+                announcements.leave(wanted.execution, push)
+
+    async def _lines(self, engine: Engine, wanted: Wanted, queue: _Queue) -> AsyncIterator[Line]:
+        """The stored lines and those announced, none twice; those on their way come a little late."""
+        given = set()
+        for seconds in (*_LOOK_AGAIN_SECONDS, None):
+            for line in await run_in_threadpool(stored_lines, engine, wanted):
+                if identity(line) not in given:
+                    given.add(identity(line))
+                    yield line
+            async for line in self._arriving(queue, seconds):
+                if wanted.includes(line) and identity(line) not in given:
+                    if seconds is not None:
+                        given.add(identity(line))
+                    yield line
+
+    @contextmanager
+    def _queue(self) -> Iterator[tuple[_Queue, Callable[[Any], object]]]:
+        """A queue that `close` ends, and how other threads put something into it."""
         loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[_Frame | None] = asyncio.Queue()
-        subscription = _Subscription(lambda frame: loop.call_soon_threadsafe(queue.put_nowait, frame))
+        queue: _Queue = asyncio.Queue()
         self._open.add(queue)
         try:
-            await run_in_threadpool(subscription.open, engine, execution)
-            while not self._closed:
-                frame = await asyncio.wait_for(queue.get(), _IDLE_SECONDS)
-                if frame is None:
-                    return
-                yield _encode(*frame)
-                if frame[0] == "end":  # it can come twice: from subscribing and from the queue
-                    return
-        except TimeoutError:
-            return
+            yield queue, lambda item: loop.call_soon_threadsafe(queue.put_nowait, item)
         finally:
             self._open.discard(queue)
-            subscription.close()
+
+    async def _arriving(self, queue: _Queue, seconds: float | None = None) -> AsyncIterator[Any]:
+        """What comes through the queue, for `seconds` or until its end or an hour of silence."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds if seconds is not None else float("inf")
+        while not self._closed:
+            try:
+                item = await asyncio.wait_for(queue.get(), min(_IDLE_SECONDS, deadline - loop.time()))
+            except TimeoutError:
+                return
+            if item is None:
+                return
+            yield item
 
     async def _wait_for(self, engine: Engine, execution_id: str) -> Any | None:
         """The execution, or None if there is still none after 10 s: its creation may be on its way."""
@@ -116,7 +167,17 @@ def _stub(execution_id: str) -> str:
 
 
 def _json(execution: Any) -> str:
-    return json.dumps(shown_execution(execution), ensure_ascii=False, separators=(",", ":"))
+    return _dumped(shown_execution(execution))
+
+
+def _dumped(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _event_stream(frames: AsyncIterator[bytes]) -> StreamingResponse:
+    return StreamingResponse(
+        frames, headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
+    )
 
 
 def _encode(frame_id: str, data: str) -> bytes:

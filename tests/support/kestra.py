@@ -49,10 +49,10 @@ class RunningEngine:
             return False
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> float:
-        """Ends the process; the seconds it took, at most 3."""
+        """Ends the process; the seconds it took."""
         begun = time.monotonic()
         self.process.send_signal(how)
-        self.process.wait(3)
+        self.process.wait(15)
         seconds = time.monotonic() - begun
         self.http.close()
         self.anonymous.close()
