@@ -12,6 +12,7 @@ IncidentScribeError
 │   │       ├── NotOwner            this execution does not own the run
 │   │       └── Inactive            the person was switched off
 │   └── UpstreamProtocolError       an answer that was not understood; carries an `excerpt`
+├── TamperedLog                     the audit log is not what was written
 ├── NotFound                        there is no such thing, or it is not yours to see
 ├── InvalidInput                    carries `fields`, one problem each
 │   └── ReasonRequired              a rejection needs a reason
@@ -20,6 +21,7 @@ IncidentScribeError
     ├── NotPending                  cancelled, or decided in another way
     ├── Expired                     the deadline has passed
     ├── StaleContent                what was seen is not what is stored now
+    ├── StaleVersion                somebody changed it meanwhile; carries `by`, `at`, `change`
     ├── LostLease                   another worker has taken the row over
     └── NotPaused                   Kestra's execution does not wait (yet, or any more)
 
@@ -162,6 +164,15 @@ class UpstreamProtocolError(UpstreamError):
         self.excerpt = excerpt[:300]
 
 
+class TamperedLog(IncidentScribeError):
+    """The audit log is not what was written."""
+
+    to_do = (
+        "Keep a copy of the database as it is now and compare it with the last backup: "
+        "through desk, flow and API nobody can change these tables."
+    )
+
+
 class NotFound(IncidentScribeError):
     """There is no such thing, or it belongs to another organization (which is not told apart)."""
 
@@ -230,6 +241,27 @@ class StaleContent(Conflict):
     """What was seen is not what is stored now."""
 
     to_do = "Read the current version, then decide again."
+
+
+class StaleVersion(Conflict):
+    """It was changed since it was read: last by whom, at what time, by which kind of event."""
+
+    to_do = "Look at what has changed, then do it again if it is still right."
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        by: str | None = None,
+        at: datetime | None = None,
+        change: str | None = None,
+        means: str | None = None,
+        to_do: str | None = None,
+    ) -> None:
+        super().__init__(what, means=means, to_do=to_do)
+        self.by = by
+        self.at = at
+        self.change = change
 
 
 class LostLease(Conflict):

@@ -15,7 +15,7 @@ from dashboard.ui.links import id_in_address, render_link
 from dashboard.ui.logs import render_log_snapshot
 from dashboard.ui.run_view import render_run_state, render_starting
 
-MOVING, STILL = 2, 10  # seconds between looks
+EVERY = 2  # seconds between looks
 
 session.require()
 incident_id = id_in_address() or ""
@@ -34,22 +34,19 @@ except IncidentScribeError as error:
     render_error(error)
     render_link(INCIDENTS, INCIDENTS.title)
     raise session.PageEnd from error
-every = MOVING if drawn.is_moving else None
 
 
-@st.fragment(run_every=MOVING if drawn.is_moving else STILL)
+@st.fragment(run_every=EVERY)
 def head() -> None:
-    """How the incident stands. On news it wakes or stops the timers of the other blocks."""
+    """How the incident stands."""
     with shown():
         known = read_case()
         render_incident_header(known.value.incident, utc_now())
         render_pending(known.value, utc_now())
         render_known(known)
-        if known.value.mark != drawn.mark and not (known.value.is_moving and drawn.is_moving):
-            st.rerun()
 
 
-@st.fragment(run_every=every)
+@st.fragment(run_every=EVERY)
 def progress() -> None:
     """The steps of the latest run."""
     with shown():
@@ -64,7 +61,7 @@ def progress() -> None:
             render_run_state(case.run, kestra.watch(case.run.kestra_execution_id), utc_now())
 
 
-@st.fragment(run_every=every)
+@st.fragment(run_every=EVERY)
 def findings() -> None:
     """Decision, effects, analysis, as they come in."""
     with shown():
@@ -73,7 +70,7 @@ def findings() -> None:
         render_findings(read_case().value, found, utc_now())
 
 
-@st.fragment(run_every=every)
+@st.fragment(run_every=EVERY)
 def log() -> None:
     """What the flow logged."""
     with shown():

@@ -11,7 +11,12 @@ from pydantic import Field
 
 from dashboard.domain.shape import Instant, Json, Shape, Texts
 
-TERMINAL_STATES = frozenset({"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED", "SKIPPED"})
+LOST = "LOST"
+"""The desk's own word, written by the database when Kestra no longer knows an execution."""
+
+TERMINAL_STATES = frozenset(
+    {"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED", "RETRIED", "SKIPPED", LOST}
+)
 """States after which an execution does nothing more by itself (a restart may still wake it)."""
 
 # The engine writes nanoseconds into its stream and stores microseconds.
@@ -57,7 +62,9 @@ _WORDS = {
     "FAILED": StateWord("Failed", "A step failed and the run ended.", Tone.BAD),
     "KILLED": StateWord("Killed", "Somebody stopped it.", Tone.BAD),
     "CANCELLED": StateWord("Cancelled", "It was ended before its end.", Tone.BAD),
+    "LOST": StateWord("Lost", "Kestra does not know it any more.", Tone.BAD),
     "RETRIED": StateWord("Retried", "It failed; another execution took its place.", Tone.QUIET),
+    LOST: StateWord("Lost", "Kestra no longer knows it; nothing more is begun for it.", Tone.BAD),
     "SKIPPED": StateWord("Skipped", "It did not have to run.", Tone.QUIET),
 }
 
@@ -192,6 +199,7 @@ class ExecutionRecord(Shape):
     kestra_execution_id: str
     kestra_instance: str | None = None
     requested_by: str | None = None
+    requested_by_name: str | None = None
     owns: bool = True
     state: str | None = None
     step: str | None = None
@@ -200,7 +208,14 @@ class ExecutionRecord(Shape):
     started_at: Instant | None = None
     reported_at: Instant | None = None
     seen_at: Instant | None = None
+    kill_requested_at: Instant | None = None
+    superseded_at: Instant | None = None
     ended_at: Instant | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """It has the incident and has not ended."""
+        return self.owns and self.ended_at is None
 
 
 class Escalation(Shape):
@@ -214,7 +229,22 @@ class Escalation(Shape):
     told_nobody: bool = False
     acknowledged_at: Instant | None = None
     acknowledged_by: str | None = None
+    acknowledged_by_name: str | None = None
     created_at: Instant
+
+
+def current_state(record: ExecutionRecord, observed: Execution | None) -> str:
+    """The state to show: what was seen at Kestra, unless the recorded end is newer.
+
+    The flow reports its end before Kestra's stream shows it, and a desk that has lost Kestra keeps an old
+    observation. Only what changed at Kestra after the recorded end, as by a restart, takes it back.
+    """
+    if observed is None:
+        return record.state or "CREATED"
+    if record.ended_at and record.state and not observed.is_terminal:
+        changed_at = observed.history[-1].at if observed.history else None
+        return observed.state if changed_at and changed_at > record.ended_at else record.state
+    return observed.state
 
 
 def is_older(a: Execution, b: Execution) -> bool:

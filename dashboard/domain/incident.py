@@ -140,6 +140,10 @@ class Incident(Shape):
     occurrences: int = 1
     submitted_by: str | None = None
     submitted_by_name: str | None = None
+    acknowledged_at: Instant | None = None
+    acknowledged_by_name: str | None = None
+    assigned_to: str | None = None
+    assigned_to_name: str | None = None
     version: int = 1
     created_at: Instant
     updated_at: Instant | None = None
@@ -157,6 +161,7 @@ class IncidentEvent(Shape):
     actor_name: str | None = None
     at: Instant
     detail: Json = Field(default_factory=dict)
+    has_payload: bool = False  # a repeated report's payload, which is left out of `detail` in lists
 
 
 class SubmitReceipt(Shape):

@@ -1,8 +1,8 @@
-"""An incident with everything that moves around it."""
+"""An incident with everything that moves around it, and what people change about it."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from supabase import Client
 
@@ -10,18 +10,29 @@ from dashboard.domain.action import ActionRun
 from dashboard.domain.analysis import AiAnalysis
 from dashboard.domain.approval import Approval
 from dashboard.domain.execution import Escalation, ExecutionRecord
-from dashboard.domain.incident import Incident
-from dashboard.store import approvals, executions, incidents, postmortems
+from dashboard.domain.incident import Incident, IncidentEvent
+from dashboard.domain.powers import Change, Command, is_same_for
+from dashboard.domain.role import Role
+from dashboard.domain.shape import Json, Shape
+from dashboard.errors import NotFound, StaleVersion
+from dashboard.store.connection import call, first, rows
 from dashboard.store.executions import Owed
+from dashboard.store.people import Person
+from dashboard.store.reading import all_understood, understood
+
+_TRIES = 3  # the flow of a live run changes its incident every few seconds
 
 
-class Case(NamedTuple):
-    """The incident, its runs and approvals (newest first), and the latest start that was asked for."""
+class Case(Shape):
+    """How an incident stands, without its report; runs, requests and approvals newest first.
+
+    Requests are starts and commands.
+    """
 
     incident: Incident
-    runs: tuple[ExecutionRecord, ...]
-    start: Owed | None
-    approvals: tuple[Approval, ...]
+    runs: tuple[ExecutionRecord, ...] = ()
+    requests: tuple[Owed, ...] = ()
+    approvals: tuple[Approval, ...] = ()
 
     @property
     def run(self) -> ExecutionRecord | None:
@@ -29,47 +40,103 @@ class Case(NamedTuple):
         return self.runs[0] if self.runs else None
 
     @property
+    def start(self) -> Owed | None:
+        """The latest start that was asked for."""
+        return next((request for request in self.requests if request.kind == "start_run"), None)
+
+    @property
     def is_starting(self) -> bool:
         """A run is owed that no execution has claimed yet."""
         return self.start is not None and self.start.is_owed
 
     @property
-    def is_moving(self) -> bool:
-        """Whether anything is going to change without a person."""
-        return (
-            self.is_starting
-            or any(run.ended_at is None for run in self.runs)
-            or any(approval.is_being_delivered for approval in self.approvals)
-        )
+    def has_live_run(self) -> bool:
+        """A run is owed or at work."""
+        return self.is_starting or any(run.is_live for run in self.runs)
 
     @property
-    def mark(self) -> tuple[object, ...]:
-        """Equal as long as there is nothing new to draw on a page that stands still."""
-        return (self.is_moving, self.incident.version, len(self.runs), len(self.approvals))
+    def pending(self) -> Approval | None:
+        """The proposal that waits for a decision."""
+        return next((approval for approval in self.approvals if approval.is_pending), None)
+
+    def approvals_of(self, run: ExecutionRecord) -> tuple[Approval, ...]:
+        """The approvals of one run, newest first."""
+        return tuple(a for a in self.approvals if a.kestra_execution_id == run.kestra_execution_id)
 
 
-class Findings(NamedTuple):
-    """What a case has brought to light and what was done about it."""
+class Findings(Shape):
+    """What a case has brought to light; lists oldest first."""
 
-    analysis: AiAnalysis | None
-    action_runs: tuple[ActionRun, ...]
-    escalations: tuple[Escalation, ...]
+    analysis: AiAnalysis | None = None
+    action_runs: tuple[ActionRun, ...] = ()
+    escalations: tuple[Escalation, ...] = ()
+    events: tuple[IncidentEvent, ...] = ()
+
+
+class Colleague(NamedTuple):
+    """Somebody an incident can be given to."""
+
+    user_id: str
+    name: str
+    role: Role
 
 
 def get_case(user: Client, incident_id: str) -> Case:
-    """Read a case. Raises NotFound."""
-    return Case(
-        incidents.get_incident(user, incident_id),
-        executions.list_executions(user, incident_id),
-        executions.find_start(user, incident_id),
-        approvals.list_approvals(user, incident_id),
-    )
+    """How an incident stands. Raises NotFound."""
+    return understood(Case, call(user, "incident_case", {"incident_id": incident_id}))
 
 
 def get_findings(user: Client, incident_id: str) -> Findings:
-    """Read what was found and done."""
-    return Findings(
-        postmortems.find_analysis(user, incident_id),
-        executions.list_action_runs(user, incident_id),
-        executions.list_escalations(user, incident_id),
+    """What was found and done. Raises NotFound."""
+    return understood(Findings, call(user, "incident_findings", {"incident_id": incident_id}))
+
+
+def get_payload(user: Client, event_id: int) -> Json:
+    """The whole report behind a `seen again`. Raises NotFound."""
+    row = first(user.table("incident_events").select("detail").eq("id", event_id).limit(1))
+    if row is None:
+        raise NotFound("There is no such event, or it belongs to another organization.")
+    payload = row["detail"].get("payload")
+    return payload if isinstance(payload, dict) else {"payload": payload}
+
+
+def list_colleagues(user: Client) -> tuple[Colleague, ...]:
+    """The active people of the organization who may act, by name."""
+    query = user.table("profiles").select("*").eq("active", True).order("display_name").limit(500)
+    people = all_understood(Person, rows(query))
+    return tuple(
+        Colleague(p.user_id, p.display_name, p.role) for p in people if p.role.includes(Role.RESPONDER)
     )
+
+
+def change(user: Client, seen: Incident, kind: Change, payload: Json | None = None) -> None:
+    """Change an incident that was seen as `seen`.
+
+    Raises StaleVersion when what this change is about was changed meanwhile; that the flow went on is no
+    such thing, so then the newest version is named. Also raises Conflict, InvalidInput, NotAllowed, NotFound.
+    """
+    version = seen.version
+    for last in (False,) * (_TRIES - 1) + (True,):
+        arguments = {"incident_id": seen.id, "kind": kind.value, "payload": payload or {}, "version": version}
+        try:
+            call(user, "update_incident", arguments)
+            return
+        except StaleVersion:
+            current = get_case(user, seen.id).incident
+            if last or not is_same_for(kind, seen, current):
+                raise
+            version = current.version
+
+
+def request(user: Client, command: Command, subject_id: str, reason: str) -> bool:
+    """Ask for a kill or restart of an execution, or for another run of an incident.
+
+    False when the same was asked for already and is still on its way. Raises Conflict, NotAllowed, NotFound.
+    """
+    arguments: dict[str, Any] = {"kind": command.value, "id": subject_id, "reason": reason or None}
+    return not call(user, "request_command", arguments).get("already_asked")
+
+
+def withdraw(user: Client, request_id: str, reason: str) -> None:
+    """Take back what is still owed. Raises ReasonRequired, Conflict, NotAllowed, NotFound."""
+    call(user, "withdraw_outbox", {"id": request_id, "reason": reason})

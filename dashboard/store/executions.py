@@ -7,7 +7,7 @@ from supabase import Client
 from dashboard.domain.action import ActionRun
 from dashboard.domain.execution import ExecutionRecord
 from dashboard.domain.shape import Instant, Json, Shape
-from dashboard.store.connection import rows
+from dashboard.store.connection import first, rows
 from dashboard.store.reading import all_understood, understood
 
 # People may not read the lease and the nonce of these tables, so `*` would be refused.

@@ -95,6 +95,13 @@ def _already_decided(what: str, detail: dict[str, Any]) -> errors.AlreadyDecided
     )
 
 
+def _stale_version(what: str, detail: dict[str, Any]) -> errors.StaleVersion:
+    at = detail.get("at")
+    return errors.StaleVersion(
+        what, by=detail.get("by"), at=parse_instant(at) if at else None, change=detail.get("decision")
+    )
+
+
 def _problems(detail: dict[str, Any]) -> list[errors.FieldProblem]:
     return [
         errors.FieldProblem(str(entry.get("field", "")), str(entry.get("problem", "")))
@@ -105,6 +112,7 @@ def _problems(detail: dict[str, Any]) -> list[errors.FieldProblem]:
 
 _MAKERS: dict[str, Callable[[str, dict[str, Any]], errors.IncidentScribeError]] = {
     "already_decided": _already_decided,
+    "stale_version": _stale_version,
     "not_found": lambda what, _: errors.NotFound(what),
     "invalid": lambda what, detail: errors.InvalidInput(what, fields=_problems(detail)),
     "reason_required": lambda what, detail: errors.ReasonRequired(what, fields=_problems(detail)),

@@ -11,7 +11,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.kestra_api.observation import LogSnapshot, Snapshot
-from dashboard.store import approvals, executions, incidents, postmortems, services
+from dashboard.store import approvals, audit, cases, executions, incidents, postmortems, services
+from dashboard.store.cases import Findings
 from dashboard.store.incidents import IncidentPage
 from dashboard.store.people import Person, Role
 from dashboard.ui import kestra, session
@@ -44,20 +45,19 @@ def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
     """An organization in which nothing has happened; tests put in what they need."""
     nothing: dict[tuple[Any, str], Any] = {
         (approvals, "list_waiting"): (),
+        (audit, "list_entries"): ((), False),
         (approvals, "list_settled"): (),
         (approvals, "list_approvals"): (),
         (approvals, "list_votes"): (),
-        (executions, "list_executions"): (),
         (executions, "list_running"): (),
         (executions, "list_starting"): (),
         (executions, "list_finished"): (),
         (executions, "list_action_runs"): (),
-        (executions, "list_escalations"): (),
-        (executions, "find_start"): None,
         (executions, "find_delivery"): None,
         (incidents, "list_needing_people"): (),
         (incidents, "find_incidents"): {},
         (incidents, "list_incidents"): IncidentPage((), False),
+        (cases, "get_findings"): Findings(),
         (postmortems, "find_analysis"): None,
         (postmortems, "list_postmortems"): (),
         (services, "list_services"): (),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from dashboard.domain.action import ActionRun
@@ -9,7 +11,8 @@ from dashboard.domain.execution import Escalation, LogLine
 from dashboard.domain.incident import SubmitReceipt
 from dashboard.errors import NotFound, UpstreamUnreachable
 from dashboard.kestra_api.observation import LogSnapshot, Snapshot, Source
-from dashboard.store import approvals, executions, incidents, postmortems
+from dashboard.store import cases
+from dashboard.store.cases import Case, Findings
 from dashboard.ui import kestra
 from tests.app.conftest import Open, words
 from tests.app.examples import (
@@ -25,44 +28,57 @@ from tests.app.examples import (
 )
 
 
+class Stored:
+    """What the store answers about the incident; a test changes what it is about."""
+
+    def __init__(self) -> None:
+        self.case = Case(incident=make_incident())
+        self.findings = Findings()
+
+    def put(self, **fields: Any) -> None:
+        self.case = self.case.model_copy(update=fields)
+
+    def found(self, **fields: Any) -> None:
+        self.findings = self.findings.model_copy(update=fields)
+
+
 @pytest.fixture(autouse=True)
-def an_incident(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(incidents, "get_incident", lambda *_: make_incident())
-
-
-def runs(monkeypatch: pytest.MonkeyPatch, **fields: object) -> None:
-    monkeypatch.setattr(executions, "list_executions", lambda *_: (make_run(**fields),))
+def stored(monkeypatch: pytest.MonkeyPatch) -> Stored:
+    store = Stored()
+    monkeypatch.setattr(cases, "get_case", lambda *_: store.case)
+    monkeypatch.setattr(cases, "get_findings", lambda *_: store.findings)
+    return store
 
 
 def test_before_there_is_an_execution_it_is_being_started(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(executions, "find_start", lambda *_: make_start())
+    stored.put(requests=(make_start(),))
     text = words(open_page("incident", id=INCIDENT_ID))
     assert "Being started since 3 s ago" in text
     assert "could not be started" not in text
 
 
 def test_a_start_that_fails_says_why_and_that_it_goes_on(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stuck = make_start(attempts=4, last_error="Kestra cannot be reached.", stuck_since=ago(10))
-    monkeypatch.setattr(executions, "find_start", lambda *_: stuck)
+    stored.put(requests=(stuck,))
     text = words(open_page("incident", id=INCIDENT_ID))
     assert "Kestra cannot be reached." in text
     assert "after 4 tries so far. Stuck since" in text
 
 
 def test_a_running_execution_shows_its_steps_and_how_old_the_news_is(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs(monkeypatch)
+    stored.put(runs=(make_run(),))
     execution = make_execution("PAUSED", *PAUSED_TASKS)
     monkeypatch.setattr(kestra, "watch", lambda _: Snapshot(execution, ago(1), Source.STREAMED, None, 3))
     lines = (LogLine(at=ago(5), level="WARN", message="a *starred* line", task_id="ai_agent_analyze"),)
     monkeypatch.setattr(kestra, "logs", lambda _: LogSnapshot(lines, ago(1)))
     app = open_page("incident", id=INCIDENT_ID)
-    labels = [str(expander.label) for expander in app.get("expander")]
+    labels = [str(getattr(expander, "label", "")) for expander in app.get("expander")]
     assert any("Wait for a decision" in label and "Paused" in label for label in labels)
     assert any("HIGH branch" in label and "not taken" in label for label in labels)
     text = words(app)
@@ -71,11 +87,11 @@ def test_a_running_execution_shows_its_steps_and_how_old_the_news_is(
 
 
 def test_what_was_found_and_decided_stands_beside_it(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs(monkeypatch)
-    monkeypatch.setattr(postmortems, "find_analysis", lambda *_: make_analysis())
-    monkeypatch.setattr(approvals, "list_approvals", lambda *_: (make_approval(),))
+    stored.put(runs=(make_run(),))
+    stored.found(analysis=make_analysis())
+    stored.put(approvals=(make_approval(),))
     text = words(open_page("incident", id=INCIDENT_ID))
     assert "waiting for a decision" in text
     assert "The database pool of payment-api is exhausted" in text
@@ -93,9 +109,14 @@ def test_what_was_found_and_decided_stands_beside_it(
     ],
 )
 def test_nothing_says_done_that_was_not_done(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch, status: str, verified: bool | None, said: str
+    open_page: Open,
+    stored: Stored,
+    monkeypatch: pytest.MonkeyPatch,
+    status: str,
+    verified: bool | None,
+    said: str,
 ) -> None:
-    runs(monkeypatch, state="WARNING", ended_at=ago(5))
+    stored.put(runs=(make_run(state="WARNING", ended_at=ago(5)),))
     run = ActionRun(
         id="a",
         incident_id=INCIDENT_ID,
@@ -105,16 +126,16 @@ def test_nothing_says_done_that_was_not_done(
         verified=verified,
         begun_at=ago(9),
     )
-    monkeypatch.setattr(executions, "list_action_runs", lambda *_: (run,))
+    stored.found(action_runs=(run,))
     text = words(open_page("incident", id=INCIDENT_ID))
     assert said in text
     assert ("done and verified" in text) == (verified is True)
 
 
 def test_a_failure_says_which_step_why_what_is_saved_and_what_to_do(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs(monkeypatch, state="FAILED", ended_at=ago(5), problem="The model did not answer in time.")
+    stored.put(runs=(make_run(state="FAILED", ended_at=ago(5), problem="The model did not answer in time."),))
     failed = make_execution("FAILED", ("open_run", "SUCCESS"), ("ai_agent_analyze", "FAILED"))
     monkeypatch.setattr(kestra, "watch", lambda _: Snapshot(failed, ago(5), Source.POLLED, None, 3))
     said = open_page("incident", id=INCIDENT_ID).error[0].value
@@ -125,9 +146,9 @@ def test_a_failure_says_which_step_why_what_is_saved_and_what_to_do(
 
 
 def test_without_kestra_the_flows_own_report_is_shown(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs(monkeypatch)
+    stored.put(runs=(make_run(),))
     error = UpstreamUnreachable("Kestra", "Kestra cannot be reached.")
     monkeypatch.setattr(kestra, "watch", lambda _: Snapshot(error=error))
     monkeypatch.setattr(kestra, "logs", lambda _: LogSnapshot(error=error))
@@ -138,15 +159,15 @@ def test_without_kestra_the_flows_own_report_is_shown(
 
 
 def test_when_supabase_goes_away_the_page_keeps_what_it_knew(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs(monkeypatch)
+    stored.put(runs=(make_run(),))
     app = open_page("incident", id=INCIDENT_ID)
 
     def fail(*_: object) -> None:
         raise UpstreamUnreachable("Supabase", "Supabase cannot be reached.")
 
-    monkeypatch.setattr(incidents, "get_incident", fail)
+    monkeypatch.setattr(cases, "get_case", fail)
     text = words(app.run())
     assert "Shown is what was known just now" in text
     assert "Payments time out" in text
@@ -163,19 +184,21 @@ def test_a_twin_says_since_when_it_is_open_and_how_often_it_was_seen(open_page: 
 
 
 def test_an_escalation_nobody_could_be_told_of_says_so(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runs(monkeypatch)
+    stored.put(runs=(make_run(),))
     lonely = Escalation(id="e", incident_id=INCIDENT_ID, reason="HIGH", told_nobody=True, created_at=ago(3))
-    monkeypatch.setattr(executions, "list_escalations", lambda *_: (lonely,))
+    stored.found(escalations=(lonely,))
     assert "Nobody could be told" in words(open_page("incident", id=INCIDENT_ID))
 
 
-def test_somebody_elses_incident_is_not_there(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_somebody_elses_incident_is_not_there(
+    open_page: Open, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def missing(*_: object) -> None:
         raise NotFound("There is no such incident, or it belongs to another organization.")
 
-    monkeypatch.setattr(incidents, "get_incident", missing)
+    monkeypatch.setattr(cases, "get_case", missing)
     app = open_page("incident", id=INCIDENT_ID)
     assert not app.title
     assert "There is no such incident" in words(app)
