@@ -6,17 +6,10 @@ from collections.abc import Sequence
 
 from supabase import Client
 
+from dashboard.domain.clock import to_iso
 from dashboard.domain.execution import Execution, ExecutionRecord
 from dashboard.domain.steps import step_of
-from dashboard.store.connection import call, first, rows
-
-
-def list_unfinished(client: Client, *, limit: int = 100) -> tuple[ExecutionRecord, ...]:
-    """Executions whose end nobody has reported, those looked at longest ago first."""
-    query = (
-        client.table("executions").select("*").is_("ended_at", "null").order("seen_at", nullsfirst=True)
-    ).limit(limit)
-    return tuple(ExecutionRecord.model_validate(row) for row in rows(query))
+from dashboard.store.connection import call, first
 
 
 def find_record(client: Client, kestra_execution_id: str) -> ExecutionRecord | None:
@@ -41,15 +34,18 @@ def note(client: Client, execution: Execution, *, kestra_instance: str | None) -
     )
 
 
-def finish(client: Client, execution: Execution, errors: Sequence[str]) -> None:
+def finish(client: Client, execution: Execution, errors: Sequence[str], *, state: str | None = None) -> None:
     """Report an end that the flow itself could not report; idempotent."""
+    detail: dict[str, object] = {"by": "worker", "errors": list(errors)}
+    if execution.ended_at is not None:
+        detail["ended_at"] = to_iso(execution.ended_at)
     call(
         client,
         "finish_run",
         {
             "kestra_execution_id": execution.id,
-            "state": execution.state,
-            "detail": {"errors": list(errors)} if errors else None,
+            "state": state or execution.state,
+            "detail": detail,
             "seen": len(execution.history),
         },
     )

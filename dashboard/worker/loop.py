@@ -28,13 +28,13 @@ from dashboard.store.outbox import Kind, Leased, Settlement
 from dashboard.worker import bell
 from dashboard.worker.command import Commander
 from dashboard.worker.deliver import Deliverer
+from dashboard.worker.reconcile import EVERY_SECONDS as RECONCILE_SECONDS
 from dashboard.worker.reconcile import Reconciler
 from dashboard.worker.start import Starter
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
-_RECONCILE_SECONDS = 5.0
 _EXPIRE_SECONDS = 2.0
 # As many rows as threads, so that a row's lease begins when its attempt does. An attempt is at most
 # a few calls of 10 s.
@@ -101,12 +101,12 @@ class Worker:
         )
         self._deliverer = Deliverer(self._kestra, self._instance_uuid)
         self._commander = Commander(self._kestra, self._instance_uuid)
-        self._reconciler = Reconciler(self._kestra, self._instance_uuid)
+        self._reconciler = Reconciler(self._kestra)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="worker")
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._expiry = _Every(_EXPIRE_SECONDS)
-        self._reconciliation = _Every(_RECONCILE_SECONDS)
+        self._reconciliation = _Every(RECONCILE_SECONDS)
         self._supabase_trouble = _Trouble("the outbox")
         self._reconcile_trouble = _Trouble("reconciling")
 

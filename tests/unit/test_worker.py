@@ -13,8 +13,13 @@ from pydantic import SecretStr
 
 from dashboard.domain.clock import to_iso
 from dashboard.domain.steps import PAUSE_TASK
+from dashboard.errors import NotSignedIn
+from dashboard.kestra_api.client import KestraApi
 from dashboard.settings import WorkerSettings
+from dashboard.store.connection import as_service
 from dashboard.worker.loop import Worker
+from dashboard.worker.reconcile import Reconciler
+from dashboard.worker.strays import Strays
 
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 INCIDENT_ID = "6a0c7b7e-0000-4000-8000-000000000001"
@@ -37,6 +42,8 @@ class FakeSupabase:
         self.settled: list[Json] = []
         self.calls: list[tuple[str, Json]] = []
         self.executions: list[Json] = []
+        self.missed: list[str] = []
+        self.reported: set[str] = set()
         self.settle_refusal: Json | None = None
         self.incident: Json = {
             "id": INCIDENT_ID,
@@ -67,7 +74,16 @@ class FakeSupabase:
                 return httpx.Response(409, json=self.settle_refusal)
             self.settled.append(args)
             return httpx.Response(200, json={"settled": True, "status": "owed"})
-        answers = {"expire_approvals": {"expired": 0}, "finish_run": {"known": True}}
+        answers: Json = {
+            "expire_approvals": {"expired": 0},
+            "finish_run": {"known": True},
+            "take_checks": self.executions,
+            "note_missing": {"times": 1, "lost": False},
+            "note_resumed": {"cancelled": True},
+            "note_kestra": {"first_seen_at": to_iso(NOW - timedelta(days=1)), "missed": self.missed},
+            "unknown_executions": [i for i in args.get("ids", ()) if i not in self.reported],
+            "adopt_execution": {"adopted": True},
+        }
         return httpx.Response(200, json=answers.get(name))
 
     def called(self, name: str) -> list[Json]:
@@ -87,6 +103,8 @@ class FakeKestra:
         self.resume: Callable[[], httpx.Response] = lambda: httpx.Response(200, json={})
         self.command: Callable[[httpx.Request], httpx.Response] = lambda _: httpx.Response(200, json={})
         self.asked: list[httpx.Request] = []
+        self.pages: dict[int, list[Json]] = {}
+        self.searched: list[str] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
@@ -101,6 +119,10 @@ class FakeKestra:
         if path.endswith(("/kill", "/restart")):
             self.asked.append(request)
             return self.command(request)
+        if path.endswith("/executions/search"):
+            self.searched.append(request.url.params["page"])
+            page = int(request.url.params["page"])
+            return httpx.Response(200, json={"results": self.pages.get(page, []), "total": 1000})
         if self.execution is None:
             return httpx.Response(404, json={"message": "Not Found"})
         return httpx.Response(200, json=self.execution)
@@ -558,8 +580,59 @@ class TestReconcile:
         self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
     ) -> None:
         supabase.executions = [record(kestra_instance="kestra-0")]
-        kestra.execution = execution("CREATED", "RUNNING", "KILLED", ended=NOW - timedelta(seconds=60))
         worker.tick()
+        assert (supabase.called("finish_run"), supabase.called("note_missing")) == ([], [])
+
+    def test_one_kestra_does_not_know_is_counted_with_the_instance_that_says_so(
+        self, worker: Worker, supabase: FakeSupabase
+    ) -> None:
+        supabase.executions = [record(kestra_instance="kestra-1")]
+        worker.tick()
+        (args,) = supabase.called("note_missing")
+        assert args == {"kestra_execution_id": "exec-1", "kestra_instance": "kestra-1"}
+        assert supabase.called("finish_run") == []
+
+    def test_one_that_turns_up_again_is_noted(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        supabase.executions = [record(history_length=2, kestra_instance="kestra-1", missing_times=2)]
+        kestra.execution = execution("CREATED", "RUNNING")
+        worker.tick()
+        assert len(supabase.called("note_execution")) == 1
+
+    @pytest.mark.parametrize(("seconds", "ends"), [(30, []), (46, ["KILLED"])])
+    def test_a_kill_that_never_ends_counts_as_killed(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra, seconds: int, ends: list[str]
+    ) -> None:
+        supabase.executions = [record(history_length=2, kestra_instance="kestra-1")]
+        kestra.execution = execution("CREATED", "RUNNING", "KILLING", ended=NOW - timedelta(seconds=seconds))
+        worker.tick()
+        assert [args["state"] for args in supabase.called("finish_run")] == ends
+
+    @pytest.mark.parametrize(
+        ("last", "state", "told"),
+        [("SUCCESS", "RUNNING", 1), ("KILLED", "KILLING", 0), ("PAUSED", "PAUSED", 0)],
+    )
+    def test_a_pause_ended_by_a_resume_is_told_and_by_a_kill_is_not(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra, last: str, state: str, told: int
+    ) -> None:
+        supabase.executions = [record(history_length=3, kestra_instance="kestra-1")]
+        kestra.execution = execution(
+            "CREATED", "RUNNING", "PAUSED", "RESTARTED", state, pause=("RUNNING", "PAUSED", last)
+        )
+        worker.tick()
+        assert len(supabase.called("note_resumed")) == told
+
+    def test_trouble_becomes_one_alarm_when_it_lasts(self, supabase: FakeSupabase) -> None:
+        moments = iter([NOW, NOW + timedelta(seconds=10), NOW + timedelta(seconds=25)])
+        with KestraApi(SETTINGS, httpx.MockTransport(lambda _: httpx.Response(401))) as api:
+            reconciler = Reconciler(api)
+            client = as_service(SETTINGS, httpx.Client(transport=httpx.MockTransport(supabase)))
+            for now in moments:
+                with pytest.raises(NotSignedIn):
+                    reconciler.run_once(client, now)
+        (told,) = supabase.called("note_kestra_trouble")
+        assert told["what"] == "Kestra does not accept the user name and password."
         assert supabase.called("finish_run") == []
 
     def test_an_unreachable_kestra_does_not_stop_the_outbox(self, supabase: FakeSupabase) -> None:
@@ -575,6 +648,78 @@ class TestReconcile:
         ) as worker:
             assert worker.tick()
         assert [s["outcome"] for s in supabase.settled] == ["retry"]
+
+
+class TestStrays:
+    """Executions that ended at Kestra before their claim."""
+
+    def test_one_that_never_reported_is_adopted_with_its_input(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        kestra.execution = failed("exec-1", inputs={"incident_data": {"title": "Errors"}})
+        kestra.pages = {1: [kestra.execution]}
+        worker.tick()
+        (args,) = supabase.called("adopt_execution")
+        assert (args["kestra_execution_id"], args["payload"], args["state"]) == (
+            "exec-1",
+            {"title": "Errors"},
+            "FAILED",
+        )
+
+    def test_one_that_claimed_as_a_replay_of_another_is_not(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        kestra.execution = failed("exec-1", claim="SUCCESS")
+        kestra.pages = {1: [kestra.execution]}
+        worker.tick()
+        assert supabase.called("adopt_execution") == []
+
+    @pytest.mark.parametrize("seconds", [2, 2 * 86400])
+    def test_neither_is_one_that_may_still_report_or_began_before_the_desk_knew_this_kestra(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra, seconds: int
+    ) -> None:
+        kestra.execution = failed("exec-1", seconds=seconds)
+        kestra.pages = {1: [kestra.execution]}
+        worker.tick()
+        assert supabase.called("adopt_execution") == []
+
+    def test_nothing_is_adopted_while_runs_of_another_kestra_are_missed(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        supabase.missed = ["kestra-0"]
+        kestra.execution = failed("exec-1")
+        kestra.pages = {1: [kestra.execution]}
+        worker.tick()
+        assert kestra.searched == []
+
+    def test_a_long_backlog_is_read_over_the_rounds_and_then_only_its_newest_page(
+        self, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        kestra.execution = failed("exec-1", claim="SUCCESS")
+        kestra.pages = {
+            page: [failed(f"exec-{page}-{n}", seconds=600 * page + n) for n in range(100)]
+            for page in range(1, 6)
+        }
+        supabase.reported = {one["id"] for page in kestra.pages.values() for one in page}
+        read = []
+        with KestraApi(SETTINGS, httpx.MockTransport(kestra)) as api:
+            client = as_service(SETTINGS, httpx.Client(transport=httpx.MockTransport(supabase)))
+            strays = Strays(api, every_seconds=0)
+            for _ in range(4):
+                kestra.searched.clear()
+                strays.run_once(client, "kestra-1", NOW - timedelta(days=1), NOW)
+                read.append(list(kestra.searched))
+        assert read == [["1", "2", "3"], ["1", "4", "5"], ["1", "6"], ["1"]]
+        assert supabase.called("adopt_execution") == []
+
+
+def failed(
+    execution_id: str, *, seconds: float = 60, claim: str = "FAILED", inputs: Json | None = None
+) -> Json:
+    """An execution that ended so many seconds ago, its claim in that state."""
+    ended = execution("CREATED", "RUNNING", "FAILED", ended=NOW - timedelta(seconds=seconds))
+    run = {"id": "c", "taskId": "open_run", "state": {"current": claim, "histories": []}}
+    return {**ended, "id": execution_id, "inputs": inputs or {}, "taskRunList": [run]}
 
 
 def record(**values: Any) -> Json:
