@@ -31,7 +31,14 @@ org = typer.Typer(help="Organizations.", no_args_is_help=True)
 user = typer.Typer(help="People of an organization.", no_args_is_help=True)
 service = typer.Typer(help="Services and the rules that go with each.", no_args_is_help=True)
 catalogue = typer.Typer(help="What may be done to a service.", no_args_is_help=True)
-for group, name in ((org, "org"), (user, "user"), (service, "service"), (catalogue, "catalogue")):
+audit = typer.Typer(help="The audit log.", no_args_is_help=True)
+for group, name in (
+    (org, "org"),
+    (user, "user"),
+    (service, "service"),
+    (catalogue, "catalogue"),
+    (audit, "audit"),
+):
     app.add_typer(group, name=name)
 
 Email = Annotated[str, typer.Argument(help="The address of the person's account.")]
@@ -218,6 +225,29 @@ def apply_catalogue(file: File) -> None:
     descriptions = administration.read_descriptions(file)
     with _as_admin() as admin:
         administration.apply_catalogue(admin, descriptions, typer.echo)
+
+
+@audit.command()
+def verify(
+    heads: Annotated[
+        Path | None, typer.Option(help="Heads kept from `audit head`, to compare with.", dir_okay=False)
+    ] = None,
+) -> None:
+    """Compute every hash of the audit log anew; exit code 1 if anything was changed, removed or added."""
+    from dashboard import audit
+
+    kept = audit.read_heads(heads) if heads else []
+    with _as_service() as client:
+        audit.verify_all(client, kept, typer.echo)
+
+
+@audit.command()
+def head() -> None:
+    """Write the last hash of every chain as JSON; keep it where the database's owner cannot write."""
+    from dashboard import audit
+
+    with _as_service() as client:
+        typer.echo(audit.heads_as_json(client))
 
 
 @contextmanager

@@ -99,7 +99,16 @@ POSTMORTEM = Route(
     query=("id",),
 )
 
-ROUTES = (OVERVIEW, INCIDENTS, APPROVALS, POSTMORTEMS, SUBMIT, INCIDENT, APPROVAL, POSTMORTEM)
+AUDIT = Route(
+    "/audit",
+    f"{_PAGES}/audit.py",
+    "Audit log",
+    ":material/history_edu:",
+    "Who did what, when, on which version; to filter and to take along.",
+    query=("actor", "action", "subject", "days", "page"),
+)
+
+ROUTES = (OVERVIEW, INCIDENTS, APPROVALS, POSTMORTEMS, SUBMIT, INCIDENT, APPROVAL, POSTMORTEM, AUDIT)
 MENU = (OVERVIEW, INCIDENTS, APPROVALS, POSTMORTEMS)
 
 _LONGEST_NEXT = 600

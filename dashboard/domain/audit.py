@@ -10,18 +10,16 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict
+from dashboard.domain.shape import Shape
 
 START = bytes(32)
 
 
-class Chained(BaseModel):
+class Chained(Shape):
     """One entry at its place, every column as the text that was hashed.
 
     `entry_id` is what the chain points at; `id` and what follows are the entry itself, None where it is gone.
     """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     position: int
     hash: str

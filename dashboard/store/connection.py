@@ -37,9 +37,16 @@ def as_anon(settings: AnonSettings, http: httpx.Client | None = None) -> Client:
     return _client(settings.supabase_url, settings.supabase_anon_key.get_secret_value(), {}, http)
 
 
-def as_user(settings: AnonSettings, token: str, http: httpx.Client | None = None) -> Client:
-    """The person whose access token this is; row level security sees them."""
+def as_user(
+    settings: AnonSettings, token: str, http: httpx.Client | None = None, *, viewer: str | None = None
+) -> Client:
+    """The person whose access token this is; row level security sees them.
+
+    `viewer` is the address of their browser, which the audit log keeps with what they do.
+    """
     headers = {"Authorization": f"Bearer {token}"}
+    if viewer:
+        headers["X-Desk-Viewer"] = viewer
     return _client(settings.supabase_url, settings.supabase_anon_key.get_secret_value(), headers, http)
 
 

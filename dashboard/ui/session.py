@@ -80,7 +80,7 @@ def current_user() -> CurrentUser | None:
     if person is None or not person.active:
         return None
     is_demo = bool(list_demo_accounts(settings()))
-    writer = as_user(settings(), found.access_token)
+    writer = as_user(settings(), found.access_token, viewer=st.context.ip_address)
     return CurrentUser(person, client, writer, form_token(cookie, LOGOUT_FORM), is_demo)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import yaml
 from psycopg.rows import dict_row
@@ -204,3 +205,32 @@ def test_a_refusal_is_one_sentence_and_leaves_nothing_behind(
     assert "nobody is there to ask" in refused(*homer)
     assert rows(migrated_database, "select email from auth.users") == [{"email": "hank@example.com"}]
     assert rows(migrated_database, "select name from public.services") == [{"name": "a"}]
+
+
+def test_the_audit_log_verifies_until_somebody_touches_it(
+    run: Run, migrated_database: Database, tmp_path: Path
+) -> None:
+    set_up(run)
+    code, lines, _ = run("audit", "head")
+    assert code == 0
+    kept = tmp_path / "heads.json"
+    kept.write_text("\n".join(lines))
+    code, lines, _ = run("audit", "verify", "--heads", str(kept))
+    assert code == 0
+    assert [line.split(":")[0] for line in lines] == ["(installation)", "globex"]
+
+    with psycopg.connect(migrated_database.url()) as owner:
+        owner.execute("alter table public.audit_log disable trigger user")
+        owner.execute("update public.audit_log set actor_name = 'Nobody' where action = 'person.added'")
+    code, lines, error = run("audit", "verify")
+    assert code == 1
+    assert "the entry is not the one that was written here" in "\n".join(lines)
+    assert "tampered" in error
+
+
+def test_a_file_without_heads_is_refused(run: Run, tmp_path: Path) -> None:
+    wrong = tmp_path / "heads.json"
+    wrong.write_text('{"a": 1}')
+    code, _, error = run("audit", "verify", "--heads", str(wrong))
+    assert code == 1
+    assert "incidentscribe audit head" in error
