@@ -214,12 +214,14 @@ class KestraApi:
             has_state = kind != "start"
             yield Frame(kind, read_text(ExecutionAnswer, data).to_domain() if has_state else None)
 
-    def follow_logs(self, execution_id: str, *, min_level: str = "INFO") -> Iterator[LogLine]:
-        """Log lines as they are written; never ends by itself, and raises as `follow` does."""
+    def follow_logs(self, execution_id: str, *, min_level: str = "INFO") -> Iterator[LogLine | None]:
+        """None when the stream is open, then all lines so far and each new one as it is written.
+
+        It never ends by itself, and raises as `follow` does.
+        """
         parameters = {self._current_line().log_level_parameter: min_level}
         for kind, data in self._stream(paths.follow_logs(execution_id), parameters):
-            if kind != "start":
-                yield read_text(LogAnswer, data).to_domain()
+            yield None if kind == "start" else read_text(LogAnswer, data).to_domain()
 
     def _stream(self, path: str, params: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         # Kestra's frames have no `event:`; their kind stands in `id:`.

@@ -1,13 +1,11 @@
-"""A thread that follows one execution.
+"""Following one execution.
 
-It reads Kestra's stream and keeps the newest observation. When the stream breaks it polls, says so
-in `source`, and goes back to the stream with growing pauses. It ends some time after the last look.
+The thread reads Kestra's stream and keeps the newest observation. When the stream breaks it polls, says so
+in `source`, and goes back to the stream with growing pauses.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,20 +13,16 @@ from enum import Enum, auto
 from typing import Protocol
 
 from dashboard.domain.clock import Clock
-from dashboard.domain.execution import Execution, LogLine, is_older
+from dashboard.domain.execution import Execution, is_older
 from dashboard.errors import IncidentScribeError, UpstreamUnreachable
 from dashboard.kestra_api.client import Frame
-from dashboard.kestra_api.observation import Listener, LogSnapshot, Snapshot, Source
+from dashboard.kestra_api.observation import Listener, Snapshot, Source
+from dashboard.kestra_api.shared import FIRST_PAUSE_SECONDS, Shared
 
-log = logging.getLogger(__name__)
-
-_FIRST_PAUSE_SECONDS = 0.5
-_LONGEST_PAUSE_SECONDS = 3.0
 # A finished execution changes only by a restart.
 _FINISHED_PAUSE_SECONDS = 5.0
-_LOG_AGE_SECONDS = 1.0
-# The flow's requests and scripts log at DEBUG, stack traces at TRACE.
-_LOG_LEVEL = "DEBUG"
+# A stream that is closed sooner than this is no place to go back to at once.
+_SHORT_STREAM_SECONDS = 2.0
 
 
 class Followable(Protocol):
@@ -37,8 +31,6 @@ class Followable(Protocol):
     def follow(self, execution_id: str) -> Iterator[Frame]: ...
 
     def get_execution(self, execution_id: str) -> Execution: ...
-
-    def list_logs(self, execution_id: str, *, min_level: str) -> tuple[LogLine, ...]: ...
 
 
 class _Stream(Enum):
@@ -49,7 +41,7 @@ class _Stream(Enum):
     BROKEN = auto()  # it gave nothing
 
 
-class Follower:
+class Follower(Shared[Snapshot]):
     """One execution: the thread, the newest snapshot, who looks."""
 
     def __init__(
@@ -60,95 +52,31 @@ class Follower:
         linger_seconds: float,
         on_news: Listener | None = None,
     ) -> None:
+        super().__init__(f"follow-{execution_id}", linger_seconds, on_news)
         self._api = api
-        self._on_news = on_news
         self._execution_id = execution_id
         self._clock = clock
-        self._linger_seconds = linger_seconds
-        self._changed = threading.Condition()
         self._snapshot = Snapshot()
-        self._listeners: dict[int, Listener] = {}
-        self._next_listener = 0
-        self._last_look = time.monotonic()
-        self._stopped = False
-        self._log_lock = threading.Lock()
-        self._logs = LogSnapshot()
-        self._logs_read_at = float("-inf")
-        self._thread = threading.Thread(target=self._run, name=f"follow-{execution_id}", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def touch(self) -> bool:
-        """Count a look. False when this follower has already ended and another must be made."""
-        with self._changed:
-            self._last_look = time.monotonic()
-            return not self._stopped
-
-    @property
-    def has_ended(self) -> bool:
-        with self._changed:
-            return self._stopped
-
-    def snapshot(self) -> Snapshot:
-        with self._changed:
-            return self._snapshot
-
-    def wait_for_change(self, after_version: int, timeout_seconds: float) -> Snapshot:
-        with self._changed:
-            self._changed.wait_for(lambda: self._snapshot.version > after_version, timeout_seconds)
-            return self._snapshot
-
-    def listen(self, listener: Listener) -> int:
-        with self._changed:
-            self._next_listener += 1
-            self._listeners[self._next_listener] = listener
-            return self._next_listener
-
-    def unlisten(self, number: int) -> None:
-        with self._changed:
-            self._listeners.pop(number, None)
-            self._last_look = time.monotonic()
-
-    def stop(self) -> None:
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-
-    def join(self, timeout_seconds: float) -> None:
-        self._thread.join(timeout_seconds)
-
-    def logs(self) -> LogSnapshot:
-        """The log lines, read from Kestra at most once a second however many look."""
-        with self._log_lock:
-            if time.monotonic() - self._logs_read_at >= _LOG_AGE_SECONDS:
-                try:
-                    self._logs = LogSnapshot(
-                        self._api.list_logs(self._execution_id, min_level=_LOG_LEVEL), self._clock()
-                    )
-                except IncidentScribeError as error:
-                    self._logs = replace(self._logs, error=error)
-                self._logs_read_at = time.monotonic()
-            return self._logs
+    def _current(self) -> Snapshot:
+        return self._snapshot
 
     # The thread
 
     def _run(self) -> None:
-        pause = _FIRST_PAUSE_SECONDS
-        try:
-            while self._is_wanted():
-                ended = self._stream()
+        pause = FIRST_PAUSE_SECONDS
+        while self._is_wanted():
+            begun = time.monotonic()
+            ended = self._stream()
+            if ended is _Stream.FINISHED:
+                pause = FIRST_PAUSE_SECONDS
+                self._rest(_FINISHED_PAUSE_SECONDS)
+            elif ended is _Stream.ALIVE and time.monotonic() - begun >= _SHORT_STREAM_SECONDS:
+                pause = FIRST_PAUSE_SECONDS
+            else:
                 if ended is _Stream.BROKEN:
                     self._poll()
-                    pause = self._rest(pause)
-                else:
-                    pause = _FIRST_PAUSE_SECONDS
-                    if ended is _Stream.FINISHED:
-                        self._rest(_FINISHED_PAUSE_SECONDS)
-        except Exception:
-            log.exception("following %s ended", self._execution_id)
-        finally:
-            self.stop()
+                pause = self._rest(pause)
 
     def _stream(self) -> _Stream:
         """Read the stream until it ends, falls silent or breaks."""
@@ -174,20 +102,6 @@ class Follower:
         except IncidentScribeError as error:
             self._fail(error)
 
-    def _rest(self, pause: float) -> float:
-        """Wait, unless told to stop; returns the pause after this one."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopped, pause)
-        return min(pause * 2, _LONGEST_PAUSE_SECONDS)
-
-    def _is_wanted(self) -> bool:
-        with self._changed:
-            watched = bool(self._listeners) or time.monotonic() - self._last_look < self._linger_seconds
-            if not watched:
-                # Decided under the lock, so that a look that comes now makes a new follower.
-                self._stopped = True
-            return not self._stopped
-
     def _accept(self, execution: Execution, source: Source) -> None:
         with self._changed:
             current = self._snapshot.execution
@@ -207,16 +121,9 @@ class Follower:
 
     def _publish(self, snapshot: Snapshot, *, is_news: bool) -> None:
         """Store a snapshot; tell everybody only if it is worth drawing. Called under the lock."""
-        self._snapshot = replace(snapshot, version=snapshot.version + 1) if is_news else snapshot
-        if not is_news:
-            return
-        self._changed.notify_all()
-        always = (self._on_news,) if self._on_news else ()
-        for listener in (*always, *self._listeners.values()):
-            try:
-                listener(self._snapshot)
-            except Exception:
-                log.exception("a listener of %s failed", self._execution_id)
+        self._snapshot = replace(snapshot, version=snapshot.version + is_news)
+        if is_news:
+            self._tell()
 
 
 def _differs(a: Execution, b: Execution) -> bool:

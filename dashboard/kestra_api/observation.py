@@ -35,11 +35,18 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class LogSnapshot:
-    """All log lines of an execution as of a moment."""
+    """The log of an execution, oldest line first; the fields are those of a Snapshot.
+
+    `is_cut`: older lines are not held here, there were too many.
+    """
 
     lines: tuple[LogLine, ...] = ()
     as_of: datetime | None = None
     error: IncidentScribeError | None = None
+    source: Source = Source.NONE
+    version: int = 0
+    is_cut: bool = False
 
 
-Listener = Callable[[Snapshot], None]
+Listener = Callable[[Snapshot], object]
+LogListener = Callable[[LogSnapshot], object]

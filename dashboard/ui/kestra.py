@@ -13,4 +13,4 @@ def watch(kestra_execution_id: str) -> Snapshot:
 
 def logs(kestra_execution_id: str) -> LogSnapshot:
     """The log of an execution, under the same condition."""
-    return followers().logs(kestra_execution_id)
+    return followers().logs(kestra_execution_id, wait_seconds=1.5)

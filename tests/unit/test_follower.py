@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +15,7 @@ from dashboard.errors import IncidentScribeError, NotFound, UpstreamUnreachable
 from dashboard.kestra_api.client import Frame
 from dashboard.kestra_api.followers import Followers
 from dashboard.kestra_api.observation import Snapshot, Source
+from tests.support.until import until
 
 START = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 SECONDS = 5.0
@@ -38,7 +40,6 @@ class ScriptedKestra:
         self.frames: queue.Queue[object] = queue.Queue()
         self.polled: Execution | IncidentScribeError = UpstreamUnreachable("Kestra", "down")
         self.streams = 0
-        self.log_reads = 0
 
     def follow(self, execution_id: str) -> Iterator[Frame]:
         self.streams += 1
@@ -57,9 +58,11 @@ class ScriptedKestra:
             raise self.polled
         return self.polled
 
+    def follow_logs(self, execution_id: str, *, min_level: str) -> Iterator[LogLine | None]:
+        raise NotImplementedError
+
     def list_logs(self, execution_id: str, *, min_level: str) -> tuple[LogLine, ...]:
-        self.log_reads += 1
-        return (LogLine(at=START, message=f"read {self.log_reads}"),)
+        raise NotImplementedError
 
 
 @pytest.fixture
@@ -197,7 +200,7 @@ def test_a_listener_that_fails_does_not_stop_the_others(
     followers.subscribe("e", heard.put)
     kestra.frames.put(RUNNING)
     assert heard.get(timeout=SECONDS).execution == RUNNING
-    assert "a listener of e failed" in caplog.text
+    assert "a listener of follow-e failed" in caplog.text
 
 
 def test_without_looks_the_follower_ends_and_the_next_look_begins_anew(kestra: ScriptedKestra) -> None:
@@ -216,11 +219,30 @@ def test_without_looks_the_follower_ends_and_the_next_look_begins_anew(kestra: S
     followers.close(timeout_seconds=SECONDS)
 
 
-def test_logs_are_read_once_for_all_who_look_within_a_second(
+def test_a_stream_that_is_closed_at_once_is_opened_again_with_pauses(
     followers: Followers, kestra: ScriptedKestra
 ) -> None:
-    kestra.frames.put(RUNNING)
-    first, second = followers.logs("e"), followers.logs("e")
-    assert first is second
-    assert kestra.log_reads == 1
-    assert first.lines[0].message == "read 1"
+    for _ in range(50):
+        kestra.frames.put(RUNNING)
+        kestra.frames.put(ScriptedKestra.CLOSE)
+    followers.watch("e", wait_seconds=SECONDS)
+    time.sleep(1)
+    assert kestra.streams <= 3
+
+
+def test_there_are_never_more_followers_than_allowed(kestra: ScriptedKestra) -> None:
+    followers = Followers(kestra, linger_seconds=60, most=3)
+    for number in range(10):
+        followers.watch(f"many-{number}")
+    ended = {f"follow-many-{number}" for number in range(7)}
+    for _ in range(20):
+        kestra.frames.put(ScriptedKestra.CLOSE)
+
+    def alive() -> set[str]:
+        return {thread.name for thread in threading.enumerate() if thread.name.startswith("follow-many-")}
+
+    until(lambda: not (alive() & ended), "the oldest have ended", SECONDS)
+    assert len(alive()) <= 3
+    for _ in range(20):
+        kestra.frames.put(ScriptedKestra.CLOSE)
+    followers.close(timeout_seconds=SECONDS)
