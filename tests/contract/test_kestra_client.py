@@ -216,7 +216,8 @@ def test_log_lines_are_streamed(line: str) -> None:
         return replay(request)
 
     with KestraApi(settings(), httpx.MockTransport(serve)) as api:
-        lines = list(api.follow_logs(recorded["request"]["path"].split("/")[-2]))
+        opened, *lines = api.follow_logs(recorded["request"]["path"].split("/")[-2], min_level="DEBUG")
+    assert opened is None
     assert [entry.task_id for entry in lines][:1] == ["aggregate_data_sources"]
     assert all(entry.message for entry in lines)
 
