@@ -35,6 +35,8 @@ TABLES = [
 ANON = {"desk_session", "take_refresh", "store_refresh", "close_desk_session", "public_settings"}
 PEOPLE = ANON | {
     "note_seen",
+    "edit_proposal",
+    "withdraw_decision",
     "audit_entries",
     "audit_head",
     "declare_kestra_gone",
