@@ -46,6 +46,14 @@ class ProposalIncident(Shape):
     title: str
 
 
+class ProposalEdit(Shape):
+    """Whose edit a proposal is, why, and of which text (its hash)."""
+
+    by: str
+    reason: str
+    of: str
+
+
 class Proposal(Shape):
     """`proposal_text`, read. The text itself is what is hashed, shown and approved."""
 
@@ -56,6 +64,7 @@ class Proposal(Shape):
     nothing_to_carry_out: bool
     actions: tuple[ProposedAction, ...] = ()
     problems: Texts = ()
+    edited: ProposalEdit | None = None
 
 
 def parse_proposal(proposal_text: str) -> Proposal:
@@ -82,6 +91,8 @@ class Approval(Shape):
     status: ApprovalStatus
     cause: str | None = None
     supersedes: str | None = None
+    editors: Texts = ()
+    edit_reason: str | None = None
     deadline_at: Instant
     requested_by: str | None = None
     requested_by_name: str | None = None
@@ -156,3 +167,11 @@ class DecisionReceipt(Shape):
     decided_at: Instant | None = None
     reason: str | None = Field(default=None)
     delivery_id: str | None = None
+
+
+class Successor(Shape):
+    """The approval that an edit or a withdrawal made."""
+
+    approval_id: str
+    content_hash: str
+    deadline_at: Instant

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from supabase import Client
 
@@ -12,6 +13,7 @@ from dashboard.domain.approval import (
     ApprovalStatus,
     Decision,
     DecisionReceipt,
+    Successor,
     Vote,
     WaitingApproval,
 )
@@ -79,3 +81,32 @@ def decide(
         "content_hash": content_hash,
     }
     return understood(DecisionReceipt, call(user, "decide_approval", arguments))
+
+
+def edit(
+    user: Client, approval_id: str, actions: Sequence[Mapping[str, Any]], reason: str, content_hash: str
+) -> Successor:
+    """Put another list of actions `{action, parameters, reason}` in place of the text of that hash.
+
+    Raises what `decide` raises, and InvalidInput with `fields` for what the catalogue does not allow.
+    """
+    arguments = {
+        "approval_id": approval_id,
+        "proposal": list(actions),
+        "content_hash": content_hash,
+        "reason": reason,
+    }
+    return understood(Successor, call(user, "edit_proposal", arguments))
+
+
+def withdraw(user: Client, approval_id: str, reason: str) -> Successor:
+    """Take one's own decision back before it was delivered. Raises Conflict where it is too late."""
+    return understood(
+        Successor, call(user, "withdraw_decision", {"approval_id": approval_id, "reason": reason})
+    )
+
+
+def find_successor(user: Client, approval_id: str) -> str | None:
+    """The id of the approval that superseded this one."""
+    row = first(user.table("approvals").select("id").eq("supersedes", approval_id).limit(1))
+    return None if row is None else str(row["id"])
