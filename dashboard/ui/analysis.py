@@ -8,7 +8,8 @@ from dashboard.domain.analysis import AiAnalysis, ErrorCluster
 from dashboard.ui.chips import confidence_chip
 from dashboard.ui.errors_view import render_empty
 from dashboard.ui.evidence import cited, render_evidence
-from dashboard.ui.text import code, escape, safe_markdown
+from dashboard.ui.markdown import safe_markdown
+from dashboard.ui.text import code, escape
 
 
 def render_analysis(found: AiAnalysis | None) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 import streamlit as st
 
 from dashboard.domain.evidence import Evidence, EvidenceKind, Sentence
-from dashboard.ui.text import code, escape, safe_markdown
+from dashboard.ui.markdown import safe_markdown
+from dashboard.ui.text import code, escape
 from dashboard.ui.times import absolute
 
 _KINDS = {

@@ -10,7 +10,8 @@ import streamlit as st
 from dashboard.domain.incident import Incident, SubmitReceipt
 from dashboard.ui.cards import reporter
 from dashboard.ui.chips import NEEDS_HUMAN, line, severity_chip, status_chip
-from dashboard.ui.text import clean, code, escape, safe_markdown
+from dashboard.ui.markdown import safe_markdown
+from dashboard.ui.text import clean, code, escape
 from dashboard.ui.times import absolute, with_age
 
 

@@ -9,7 +9,8 @@ import streamlit as st
 from dashboard.domain.action import HttpRequest, ProposedAction
 from dashboard.domain.approval import Approval, Proposal, parse_proposal
 from dashboard.ui.chips import risk_chip
-from dashboard.ui.text import clean, code, escape, safe_markdown
+from dashboard.ui.markdown import safe_markdown
+from dashboard.ui.text import clean, code, escape
 
 
 def find_proposal(approval: Approval) -> Proposal | None:

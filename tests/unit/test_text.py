@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from dashboard.ui.text import clean, code, escape, safe_markdown
+from dashboard.ui.markdown import safe_markdown
+from dashboard.ui.text import clean, code, escape
 
 HOSTILE = [
     "![x](https://evil.example/?leak)",
