@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
-from anyio import to_thread
+from anyio import create_task_group, fail_after, to_thread
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from dashboard.errors import IncidentScribeError, UpstreamUnreachable
 from dashboard.kestra_api.followers import Followers
-from dashboard.live.board import Board
+from dashboard.live.board import Board, News
 from dashboard.live.feed import NewsFeed
 from dashboard.live.topics import Kind, Topic, parse
 from dashboard.settings import WebSettings
@@ -171,19 +171,11 @@ class _Conversation:
             if self._topic.kind is Kind.ORGANIZATION:
                 feed = self._channel.feed
                 stack.enter_context(feed.watching(self._topic.id, self._viewer.ask_news))
-            helpers = [asyncio.create_task(part()) for part in (self._listen, self._watch)]
-            try:
+            async with create_task_group() as helpers:
+                helpers.start_soon(self._listen)
+                helpers.start_soon(self._watch)
                 await self._send_news()
-            except WebSocketDisconnect:
-                self._left = True
-            except TimeoutError:
-                self._code = AGAIN_LATER
-            finally:
-                for helper in helpers:
-                    helper.cancel()
-                for ended in await asyncio.gather(*helpers, return_exceptions=True):
-                    if isinstance(ended, Exception):
-                        log.error("A live socket's helper failed", exc_info=ended)
+                helpers.cancel_scope.cancel()
         return None if self._left else self._code
 
     async def _send_news(self) -> None:
@@ -195,12 +187,20 @@ class _Conversation:
                 if self._loop.time() - self._viewer.checked_at > _CHECK_IS_OLD_SECONDS:
                     self._code = await self._viewer.check()
                     continue
-                after = _APART_MS * self._place
-                message = {"version": news.version, "headline": news.headline, "after": after}
-                # Only the newest is ever sent: a slow reader makes nothing pile up.
-                await asyncio.wait_for(self._socket.send_json(message), _SEND_SECONDS)
+                await self._send(news)
                 sent = news.version
             await self._woken.wait()
+
+    async def _send(self, news: News) -> None:
+        """One message. Only the newest is ever sent: a slow reader makes nothing pile up."""
+        message = {"version": news.version, "headline": news.headline, "after": _APART_MS * self._place}
+        try:
+            with fail_after(_SEND_SECONDS):
+                await self._socket.send_json(message)
+        except WebSocketDisconnect:
+            self._left = True
+        except TimeoutError:
+            self._code = AGAIN_LATER
 
     def _on_news(self, place: int) -> None:
         self._loop.call_soon_threadsafe(self._wake, place)
@@ -218,14 +218,10 @@ class _Conversation:
 
     async def _watch(self) -> None:
         """Keep the follower of a watched execution, and end with the session."""
-        try:
-            while self._code is None:
-                if self._topic.kind is Kind.EXECUTION:
-                    self._channel.followers().watch(self._topic.id)
-                # Spread, so that fifty sockets do not ask in the same moment.
-                await asyncio.sleep(CHECK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
-                self._code = await self._viewer.check()
-        finally:
-            # Also after an error: nobody is told anything unchecked.
-            self._code = self._code or AGAIN_LATER
-            self._woken.set()
+        while self._code is None:
+            if self._topic.kind is Kind.EXECUTION:
+                self._channel.followers().watch(self._topic.id)
+            # Spread, so that fifty sockets do not ask in the same moment.
+            await asyncio.sleep(CHECK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
+            self._code = await self._viewer.check()
+        self._woken.set()
