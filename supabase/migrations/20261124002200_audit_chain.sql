@@ -80,18 +80,23 @@ comment on function private.remember_chain is 'Trigger: which chains this transa
 
 create function private.chain_entry() returns trigger
 language plpgsql security definer set search_path = '' as $$
+declare
+    chains uuid[];
 begin
-    -- All chains of the transaction, in one order for everybody: nobody waits for somebody who waits for them.
-    perform pg_advisory_xact_lock(hashtextextended('incidentscribe audit chain ' || chain, 0))
-    from (
-        select distinct chain from unnest(
+    -- All chains of the transaction, in one order for everybody, and the counters of news before them:
+    -- nobody waits for somebody who waits for them.
+    select array_agg(chain order by chain) into chains from (
+        select distinct chain::uuid from unnest(
             string_to_array(coalesce(current_setting('incidentscribe.chains', true), '') || private.chain_of(new.organization_id), ' ')) as chain
-        order by chain
-    ) as chains where chain <> '';
+        where chain <> '') as named;
+    insert into private.news as known (organization_id, n)
+    select o.id, 1 from public.organizations o where o.id = any (chains) order by o.id
+    on conflict (organization_id) do update set n = known.n + 1 where known.xmin <> pg_current_xact_id()::xid;
+    perform pg_advisory_xact_lock(hashtextextended('incidentscribe audit chain ' || chain, 0)) from unnest(chains) as chain;
     perform private.add_to_chain(new);
     return null;
 end $$;
-comment on function private.chain_entry is 'Trigger, at commit: locks the chains, and adds the entry to its own.';
+comment on function private.chain_entry is 'Trigger, at commit: says that there is news, locks the chains, and adds the entry to its own.';
 
 create trigger audit_log_remembers_its_chain before insert on public.audit_log
     for each row execute function private.remember_chain();

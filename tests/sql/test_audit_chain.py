@@ -1,6 +1,7 @@
 """The audit log is one hash chain per organization, and `verify` finds whatever was done to it."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -150,32 +151,41 @@ def test_many_at_once_make_one_chain_without_a_gap(desk: Desk) -> None:
     assert result.position == desk.row("select count(*) as n from audit_chain where position > 0")["n"]
 
 
-def test_two_transactions_over_the_same_two_chains_do_not_wait_for_each_other(desk: Desk) -> None:
-    other = Desk(desk.url, "other")
-    barrier = threading.Barrier(2)
-    problems: list[psycopg.Error | threading.BrokenBarrierError] = []
+def at_once(desk: Desk, *transactions: list[tuple[str, str]]) -> None:
+    """Runs transactions of (statement, value) at the same moment, twenty times; raises what one raised."""
+    barrier = threading.Barrier(len(transactions))
 
-    def write(first: str, second: str) -> None:
+    def run(statements: list[tuple[str, str]]) -> None:
         try:
             for _ in range(20):
                 with psycopg.connect(desk.url) as owner:
                     barrier.wait(10)
-                    for organization in (first, second):
-                        owner.execute(
-                            "select private.audit(%s, null, 'rules', 'approval.expired', 'approvals', 'x')",
-                            [organization],
-                        )
-        except (psycopg.Error, threading.BrokenBarrierError) as error:
-            problems.append(error)
+                    for statement, value in statements:
+                        owner.execute(statement.encode(), [value])
+        except psycopg.Error:
             barrier.abort()
+            raise
 
-    pairs = [(desk.organization, other.organization), (other.organization, desk.organization)]
-    threads = [threading.Thread(target=write, args=pair) for pair in pairs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert problems == []
+    with ThreadPoolExecutor(len(transactions)) as pool:
+        for future in [pool.submit(run, statements) for statements in transactions]:
+            future.result()
+
+
+AUDIT = "select private.audit(%s, null, 'rules', 'approval.expired', 'approvals', 'x')"
+CHANGE = "update public.incidents set title = title || '.' where organization_id = %s"
+
+
+def test_transactions_over_the_same_two_chains_do_not_wait_for_each_other(desk: Desk) -> None:
+    one, two = desk.organization, Desk(desk.url, "other").organization
+    at_once(desk, [(AUDIT, one), (AUDIT, two)], [(AUDIT, two), (AUDIT, one)])
+
+
+def test_a_chain_and_the_counter_of_news_are_locked_in_one_order(desk: Desk) -> None:
+    one, other = desk.organization, Desk(desk.url, "other")
+    desk.submit()
+    other.submit()
+    two = other.organization
+    at_once(desk, [(AUDIT, one), (CHANGE, one), (AUDIT, two)], [(CHANGE, two), (AUDIT, two), (AUDIT, one)])
 
 
 def test_another_organization_is_not_readable(desk: Desk) -> None:
