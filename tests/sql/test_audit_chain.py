@@ -172,7 +172,7 @@ def at_once(desk: Desk, *transactions: list[tuple[str, str]]) -> None:
 
 
 AUDIT = "select private.audit(%s, null, 'rules', 'approval.expired', 'approvals', 'x')"
-CHANGE = "update public.incidents set title = title || '.' where organization_id = %s"
+CHANGE = "update public.incidents set title = title || '.' where id = %s"
 
 
 def test_transactions_over_the_same_two_chains_do_not_wait_for_each_other(desk: Desk) -> None:
@@ -181,11 +181,12 @@ def test_transactions_over_the_same_two_chains_do_not_wait_for_each_other(desk: 
 
 
 def test_a_chain_and_the_counter_of_news_are_locked_in_one_order(desk: Desk) -> None:
-    one, other = desk.organization, Desk(desk.url, "other")
-    desk.submit()
-    other.submit()
-    two = other.organization
-    at_once(desk, [(AUDIT, one), (CHANGE, one), (AUDIT, two)], [(CHANGE, two), (AUDIT, two), (AUDIT, one)])
+    one, two = (desk.submit()["incident_id"] for _ in range(2))
+    at_once(
+        desk,
+        [(AUDIT, desk.organization), (CHANGE, one)],
+        [(CHANGE, two), (AUDIT, desk.organization)],
+    )
 
 
 def test_another_organization_is_not_readable(desk: Desk) -> None:
