@@ -85,15 +85,20 @@ class Followers:
         linger_seconds: float = LINGER_SECONDS,
         most: int = MOST_FOLLOWERS,
         on_news: Callable[[str, Snapshot], None] | None = None,
+        on_log: Callable[[str], None] | None = None,
     ) -> None:
-        """`on_news` is told every new snapshot, from the follower's thread; it keeps no follower alive."""
+        """`on_news` is told every new snapshot, `on_log` that a log is newer, from the follower's thread.
+
+        They keep no follower alive, and must not block.
+        """
 
         def execution(execution_id: str) -> Follower:
             told = partial(on_news, execution_id) if on_news else None
             return Follower(api, execution_id, clock, linger_seconds, told)
 
         def log(execution_id: str) -> LogFollower:
-            return LogFollower(api, execution_id, clock, linger_seconds)
+            told = partial(on_log, execution_id) if on_log else None
+            return LogFollower(api, execution_id, clock, linger_seconds, told)
 
         self._executions = _Pool(execution, most)
         self._logs = _Pool(log, most)

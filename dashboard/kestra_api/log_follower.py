@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
@@ -34,8 +34,17 @@ class LogFollower(Shared[LogSnapshot]):
     it is left after a silence and opened again, as long as somebody looks.
     """
 
-    def __init__(self, api: LogFollowable, execution_id: str, clock: Clock, linger_seconds: float) -> None:
+    def __init__(
+        self,
+        api: LogFollowable,
+        execution_id: str,
+        clock: Clock,
+        linger_seconds: float,
+        on_news: Callable[[], object] | None = None,
+    ) -> None:
+        """`on_news` is told that there is news, not which: a snapshot for every line would cost too much."""
         super().__init__(f"log-{execution_id}", linger_seconds)
+        self._on_line = on_news
         self._api = api
         self._execution_id = execution_id
         self._clock = clock
@@ -52,6 +61,11 @@ class LogFollower(Shared[LogSnapshot]):
                 version=self._version,
             )
         return self._snapshot
+
+    def _tell(self) -> None:
+        super()._tell()
+        if self._on_line and not self._stopped:
+            self._on_line()
 
     # The thread
 

@@ -16,10 +16,15 @@ from dashboard.settings import WebSettings
 @lru_cache(maxsize=1)
 def followers() -> Followers:
     """The followers, for the settings in the environment."""
-    return Followers(KestraApi(WebSettings.load()), on_news=publish)
+    return Followers(KestraApi(WebSettings.load()), on_news=publish, on_log=publish_log)
 
 
 def publish(kestra_execution_id: str, snapshot: Snapshot) -> None:
     """Put what a follower has just seen on the board."""
     said = headline(snapshot.execution) if snapshot.execution else ""
     board.publish(Topic(Kind.EXECUTION, kestra_execution_id), said)
+
+
+def publish_log(kestra_execution_id: str) -> None:
+    """Put on the board that an execution's log has grown."""
+    board.publish(Topic(Kind.LOG, kestra_execution_id))

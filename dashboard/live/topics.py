@@ -12,6 +12,7 @@ class Kind(StrEnum):
 
     ORGANIZATION = "organization"  # anything that changed in its rows; the id is the organization's
     EXECUTION = "execution"  # an event of the engine; the id is Kestra's
+    LOG = "log"  # a line of an execution's log; the id is that execution's
 
 
 class Topic(NamedTuple):
@@ -24,7 +25,7 @@ class Topic(NamedTuple):
         return f"{self.kind}:{self.id}"
 
 
-_WRITTEN = re.compile(r"(organization|execution):([A-Za-z0-9_-]{1,100})")
+_WRITTEN = re.compile(r"(organization|execution|log):([A-Za-z0-9_-]{1,100})")
 
 
 def parse(text: str) -> Topic:

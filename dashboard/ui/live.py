@@ -49,6 +49,11 @@ def execution_topic(kestra_execution_id: str) -> Topic:
     return Topic(Kind.EXECUTION, kestra_execution_id)
 
 
+def log_topic(kestra_execution_id: str) -> Topic:
+    """The execution's log has grown: told at most twice a second. Only for ids the viewer may read."""
+    return Topic(Kind.LOG, kestra_execution_id)
+
+
 def live(
     topic: Topic | None,
     *,

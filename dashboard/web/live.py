@@ -43,6 +43,7 @@ CHECK_SECONDS = 5.0
 _RIGHT_SECONDS = 30.0  # so often, whether the topic may still be read: only an administrator can change that
 _CHECK_IS_OLD_SECONDS = 15.0  # nothing is sent on the word of a check older than this
 _SEND_SECONDS = 10.0  # a browser that takes longer for a hundred bytes is not reading
+_LOG_SECONDS = 0.5  # at least between two messages about a log, which may grow by a thousand lines a second
 _MOST_PER_SESSION = 60
 _APART_MS = 8  # one viewer's run after the other's: all at once would make all of them late
 
@@ -136,7 +137,7 @@ class Viewer:
             if not ask_right:
                 return None
             user = as_user(self._channel.settings, found.access_token, screen_http_client())
-            if self._topic.kind is Kind.EXECUTION:
+            if self._topic.kind is not Kind.ORGANIZATION:
                 allowed = executions.is_readable(user, self._topic.id)
             else:
                 person = people.find_person(user, found.user_id)
@@ -189,6 +190,8 @@ class _Conversation:
                     continue
                 await self._send(news)
                 sent = news.version
+                if self._topic.kind is Kind.LOG:
+                    await asyncio.sleep(_LOG_SECONDS)
             await self._woken.wait()
 
     async def _send(self, news: News) -> None:
@@ -216,11 +219,17 @@ class _Conversation:
         self._code = None if self._left else UNKNOWN_TOPIC
         self._woken.set()
 
+    def _look(self) -> None:
+        """What is followed ends some time after the last look."""
+        if self._topic.kind is Kind.EXECUTION:
+            self._channel.followers().watch(self._topic.id)
+        elif self._topic.kind is Kind.LOG:
+            self._channel.followers().logs(self._topic.id)
+
     async def _watch(self) -> None:
-        """Keep the follower of a watched execution, and end with the session."""
+        """Keep the follower of what is watched, and end with the session."""
         while self._code is None:
-            if self._topic.kind is Kind.EXECUTION:
-                self._channel.followers().watch(self._topic.id)
+            self._look()
             # Spread, so that fifty sockets do not ask in the same moment.
             await asyncio.sleep(CHECK_SECONDS * random.uniform(0.8, 1.2))  # noqa: S311
             self._code = await self._viewer.check()

@@ -55,6 +55,9 @@ class Watched:
     def watch(self, kestra_execution_id: str) -> None:
         self.ids.append(kestra_execution_id)
 
+    def logs(self, kestra_execution_id: str) -> None:
+        self.ids.append(f"log of {kestra_execution_id}")
+
 
 class Desk:
     """The channel behind the guard, in this process, and a cookie per person."""
@@ -130,16 +133,18 @@ class TestWhoGetsIn:
 
     def test_only_the_own_organization_and_what_its_people_may_read(self, desk: Desk) -> None:
         ana = desk.sign_in("ana")
-        for topic in (desk.organization("acme"), "execution:run-of-acme"):
+        for topic in (desk.organization("acme"), "execution:run-of-acme", "log:run-of-acme"):
             with desk.connect(topic, ana) as socket:
                 assert socket.receive_json() == {
                     "version": f"{desk.board.epoch}.0",
                     "headline": "",
                     "after": 0,
                 }
-        for topic in (desk.organization("other"), "execution:run-of-other", "execution:not-there"):
+        others = ("execution:run-of-other", "log:run-of-other", "execution:not-there")
+        for topic in (desk.organization("other"), *others):
             assert desk.refusal(topic, ana) == NOT_ALLOWED
-        assert desk.followers.ids == ["run-of-acme"], "followed for somebody who may not see it"
+        followed = set(desk.followers.ids)
+        assert followed == {"run-of-acme", "log of run-of-acme"}, "followed for somebody who may not see it"
 
     @pytest.mark.parametrize("topic", ["", "execution:", "system:all", "execution:a%0ab"])
     def test_what_is_no_topic_is_closed(self, desk: Desk, topic: str) -> None:
@@ -182,6 +187,20 @@ class TestWhatIsSaid:
             first = socket.receive_json()["version"]  # the feed's first number
             desk.supabase.execute("update public.incidents set title = title || '!'")
             assert len({before, first, socket.receive_json()["version"]}) == 3
+
+    def test_a_log_that_grows_fast_is_told_at_a_bearable_pace_and_its_end_is(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(live, "_LOG_SECONDS", 0.1)
+        topic = Topic(Kind.LOG, "run-of-acme")
+        with desk.connect(str(topic), desk.sign_in("ana")) as socket:
+            socket.receive_json()
+            for _ in range(500):
+                desk.board.publish(topic)
+            versions = [socket.receive_json()["version"]]
+            while versions[-1] != desk.board.read(topic).version:
+                versions.append(socket.receive_json()["version"])
+        assert len(versions) < 10
 
     def test_the_browser_has_nothing_to_say(self, desk: Desk) -> None:
         for word in ("{}", "x" * 1_000_000):

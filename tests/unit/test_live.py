@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from dashboard.domain.execution import StateChange, TaskRun
-from dashboard.errors import NotSignedIn, UpstreamUnreachable
+from dashboard.errors import NotFound, NotSignedIn, UpstreamUnreachable
 from dashboard.kestra_api.followers import Followers
 from dashboard.live import following
 from dashboard.live.board import _MOST_KEPT, Board
@@ -18,6 +18,7 @@ from dashboard.live.headline import headline
 from dashboard.live.topics import Kind, Topic, parse
 from tests.support.until import until
 from tests.unit.test_follower import PAUSED, RUNNING, START, ScriptedKestra, execution
+from tests.unit.test_log_follower import ScriptedLog, line
 
 RUN = Topic(Kind.EXECUTION, "abc")
 ACME = Topic(Kind.ORGANIZATION, "acme")
@@ -130,6 +131,20 @@ class TestFollowing:
         for _ in range(2):
             kestra.frames.put(RUNNING)
         until(lambda: not any(t.name == "follow-e" for t in threading.enumerate()), "it ends", seconds=5)
+
+    def test_a_line_of_the_log_is_news_of_the_log_alone(self, board: Board) -> None:
+        kestra, topic = ScriptedLog(), Topic(Kind.LOG, "e")
+        followers = Followers(kestra, linger_seconds=60, on_log=following.publish_log)
+        told: list[int] = []
+        with board.waiting(topic, told.append), board.waiting(Topic(Kind.EXECUTION, "e"), told.append):
+            followers.logs("e", wait_seconds=5)
+            known = len(told)
+            kestra.items.put(line(1))
+            until(lambda: len(told) == known + 1, "the line is told", seconds=5, every=0.01)
+        assert board.read(Topic(Kind.EXECUTION, "e")).version.endswith(".0")
+        kestra.stream_error = kestra.list_error = NotFound("over")
+        kestra.items.put(ScriptedLog.CLOSE)
+        followers.close(timeout_seconds=5)
 
 
 class Database:
