@@ -20,6 +20,7 @@ TABLES = [
     "escalations",
     "outbox",
     "audit_log",
+    "notice_rules",
     "audit_chain",
     "desk_sessions",
     "system_config",
@@ -35,6 +36,7 @@ TABLES = [
 ANON = {"desk_session", "take_refresh", "store_refresh", "close_desk_session", "public_settings"}
 PEOPLE = ANON | {
     "note_seen",
+    "apply_notices",
     "edit_proposal",
     "withdraw_decision",
     "audit_entries",
@@ -47,6 +49,8 @@ PEOPLE = ANON | {
     "first_story",
     "dismiss_hint",
     "search_incidents",
+    "search_approvals",
+    "insights",
     "incident_case",
     "incident_findings",
     "update_incident",
@@ -86,6 +90,7 @@ FLOW_AND_WORKER = {
     "take_outbox",
     "settle_outbox",
     "expire_approvals",
+    "remind_approvals",
     "note_execution",
     "note_resumed",
     "note_missing",
