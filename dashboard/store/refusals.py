@@ -113,6 +113,7 @@ def _problems(detail: dict[str, Any]) -> list[errors.FieldProblem]:
 _MAKERS: dict[str, Callable[[str, dict[str, Any]], errors.IncidentScribeError]] = {
     "already_decided": _already_decided,
     "stale_version": _stale_version,
+    "stale_section": _stale_version,
     "not_found": lambda what, _: errors.NotFound(what),
     "invalid": lambda what, detail: errors.InvalidInput(what, fields=_problems(detail)),
     "reason_required": lambda what, detail: errors.ReasonRequired(what, fields=_problems(detail)),

@@ -9,6 +9,7 @@ from dashboard.domain.analysis import Confidence
 from dashboard.domain.approval import Approval, ApprovalStatus
 from dashboard.domain.execution import Tone, state_word
 from dashboard.domain.incident import IncidentStatus
+from dashboard.domain.postmortem import PostmortemStatus
 from dashboard.domain.severity import Severity
 from dashboard.ui.text import escape
 
@@ -79,6 +80,12 @@ _CONFIDENCES: Final = {
     Confidence.HIGH: Chip("high confidence", "signal_cellular_alt", "green"),
 }
 
+_POSTMORTEMS: Final = {
+    PostmortemStatus.DRAFT: Chip("draft", "edit_note", "gray"),
+    PostmortemStatus.IN_REVIEW: Chip("in review", "rate_review", "yellow"),
+    PostmortemStatus.PUBLISHED: Chip("published", "verified", "green"),
+}
+
 NEEDS_HUMAN: Final = Chip("needs a person", "front_hand", "orange")
 
 
@@ -116,6 +123,13 @@ def risk_chip(risk: Risk) -> Chip:
 
 def confidence_chip(confidence: Confidence) -> Chip:
     return _CONFIDENCES[confidence]
+
+
+def postmortem_chip(status: PostmortemStatus, *, by_people: bool = True) -> Chip:
+    """How far a document is; a draft that nobody has touched is the model's."""
+    if status is PostmortemStatus.DRAFT and not by_people:
+        return Chip("draft of the model", "smart_toy", "gray")
+    return _POSTMORTEMS[status]
 
 
 def line(*chips: Chip | None) -> str:

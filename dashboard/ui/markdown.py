@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from dashboard.domain.markup import Address, Dialect, code_span, parse, to_markdown
+from dashboard.domain.markup import Address, parse
+from dashboard.domain.rewrite import Dialect, code_span, to_markdown
 from dashboard.ui.text import escape_line
 
 __all__ = ["cite", "safe_markdown"]

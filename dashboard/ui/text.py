@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from dashboard.domain.markup import clean
-from dashboard.domain.markup import code_span as code
+from dashboard.domain.rewrite import code_span as code
 
 __all__ = ["clean", "code", "escape", "escape_line"]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -12,17 +11,16 @@ from hypothesis import strategies as st
 
 from dashboard.domain.markup import (
     Address,
-    Block,
     Citation,
     Code,
     CodeBlock,
-    Inline,
     ItemList,
     Paragraph,
     Styled,
     Text,
     parse,
     plain,
+    walk,
 )
 from dashboard.ui.markdown import safe_markdown
 from tests.unit.test_text import HOSTILE, assert_harmless, reader, tokens
@@ -52,21 +50,6 @@ ATTACKS = [
     "[1] [2, 3] [99] [1]( https://evil.example )",
     "+1 -1 * star\n***\n___\n- - -",
 ]
-
-
-def inlines(blocks: tuple[Block, ...]) -> Iterator[Inline]:
-    def inside(parts: tuple[Inline, ...]) -> Iterator[Inline]:
-        for part in parts:
-            yield part
-            if isinstance(part, Styled):
-                yield from inside(part.children)
-
-    for block in blocks:
-        if isinstance(block, Paragraph):
-            yield from inside(block.children)
-        elif isinstance(block, ItemList):
-            for item in block.items:
-                yield from inlines(item)
 
 
 def links(markdown: str) -> list[tuple[str, str]]:
@@ -128,7 +111,7 @@ def test_what_is_allowed_survives() -> None:
 
 
 def test_an_address_stands_in_the_open() -> None:
-    assert list(inlines(parse("See [the wiki](https://wiki.example/a?b=1)."))) == [
+    assert list(walk(parse("See [the wiki](https://wiki.example/a?b=1)."))) == [
         Text("See the wiki ("),
         Address("https://wiki.example/a?b=1"),
         Text(")."),
@@ -145,7 +128,7 @@ def test_headings_become_bold_lines() -> None:
 
 
 def test_citations_of_known_evidence_are_small_links_and_others_stay_text() -> None:
-    assert Citation((1, 2)) in list(inlines(parse("Full pool [1, 2].")))
+    assert Citation((1, 2)) in list(walk(parse("Full pool [1, 2].")))
     assert ":small[[1](#evidence-1)] :small[[2](#evidence-2)]" in safe_markdown("Full [1, 2].", known=[1, 2])
     assert "#evidence" not in safe_markdown("Full [7].", known=[1, 2])
     assert ("text", "Full [7].") in tokens(safe_markdown("Full [7].", known=[1, 2]).replace("\\", ""))
