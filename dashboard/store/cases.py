@@ -55,6 +55,11 @@ class Case(Shape):
         return self.is_starting or any(run.is_live for run in self.runs)
 
     @property
+    def phase(self) -> tuple[object, ...]:
+        """Equal as long as the same run is at work, or over."""
+        return (self.run and self.run.kestra_execution_id, self.run and self.run.is_live)
+
+    @property
     def pending(self) -> Approval | None:
         """The proposal that waits for a decision."""
         return next((approval for approval in self.approvals if approval.is_pending), None)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.domain.analysis import AiAnalysis, ErrorCluster
+from dashboard.domain.redaction import kinds
 from dashboard.ui.chips import confidence_chip
 from dashboard.ui.errors_view import render_empty
-from dashboard.ui.evidence import cited, render_evidence
+from dashboard.ui.evidence import render_statement
 from dashboard.ui.markdown import safe_markdown
 from dashboard.ui.text import code, escape
 
@@ -17,23 +18,17 @@ def render_analysis(found: AiAnalysis | None) -> None:
     if found is None or (found.analysis is None and found.problem is None and not found.evidence):
         render_empty("Nothing yet: evidence is gathered first, then the cause is analysed.")
         return
-    known = [item.n for item in found.evidence]
     if found.problem:
         render_problem(found)
     if found.analysis:
         analysis = found.analysis
-        st.markdown(
-            "**Root cause**  \n" + cited(analysis.root_cause.text, analysis.root_cause.evidence, known)
-        )
-        st.markdown("**Impact**  \n" + cited(analysis.impact.text, analysis.impact.evidence, known))
+        render_statement("Root cause", analysis.root_cause, found.evidence, key="root_cause")
         reason = f" {escape(analysis.confidence_reason)}" if analysis.confidence_reason else ""
         st.markdown(f"{confidence_chip(analysis.confidence_level).markdown()}{reason}")
+        render_statement("Impact", analysis.impact, found.evidence, key="impact")
     elif found.root_cause:  # imported history has the text and no checked analysis
         st.markdown(f"**Root cause**  \n{safe_markdown(found.root_cause)}")
     render_clusters(found.error_clusters)
-    if found.evidence:
-        with st.expander(f"Evidence ({len(found.evidence)})", icon=":material/fact_check:", key="evidence"):
-            render_evidence(found.evidence)
     render_model(found)
 
 
@@ -59,7 +54,6 @@ def render_model(found: AiAnalysis) -> None:
     parts = []
     if found.model:
         parts.append(f"Written by the model {code(found.model)}; check before you rely on it.")
-    hidden = sum(count for count in found.redactions.values() if isinstance(count, int))
-    if hidden:
-        parts.append(f"{hidden} secrets or personal data were taken out before the model saw anything.")
+    if hidden := kinds(found.redactions):
+        parts.append(f"Taken out before the model saw anything: {escape(', '.join(hidden))}.")
     st.caption("  \n".join(parts))

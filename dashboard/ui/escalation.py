@@ -20,12 +20,15 @@ def render_escalations(escalations: Sequence[Escalation], now: datetime) -> None
         heard = f"Told: {told}." if told else nobody
         before = len(escalations) - 1
         earlier = f", {before} times before" if before > 1 else ", once before" if before else ""
+        by = f" by {escape(escalation.acknowledged_by_name)}" if escalation.acknowledged_by_name else ""
         taken = (
-            f"  \nTaken {with_age(escalation.acknowledged_at, now)}." if escalation.acknowledged_at else ""
+            f"  \nAcknowledged{by} {with_age(escalation.acknowledged_at, now)}."
+            if escalation.acknowledged_at
+            else "  \nNobody has acknowledged it yet."
         )
         st.warning(
             f"{escape(escalation.reason)}  \n{heard}  \n"
-            f"Escalated {with_age(escalation.created_at, now)}{earlier}.{taken or ''}",
+            f"Escalated {with_age(escalation.created_at, now)}{earlier}.{taken}",
             title="Escalated to people",
             icon=":material/campaign:",
         )

@@ -32,6 +32,21 @@ def cited(text: str, numbers: Sequence[int], known: Iterable[int]) -> str:
     return f"{safe_markdown(text)} {mark}"
 
 
+def render_statement(title: str, statement: Sentence, evidence: Sequence[Evidence], *, key: str) -> None:
+    """A statement under its title; each of its numbers opens the fact behind it."""
+    st.markdown(f"**{title}**  \n{safe_markdown(statement.text)}")
+    items = {item.n: item for item in evidence}
+    sound = [number for number in dict.fromkeys(statement.evidence) if number in items]
+    if not sound:
+        st.markdown(":orange-badge[:material/help: no evidence]")
+        return
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", key=f"facts_{key}"):
+        st.caption("rests on", width="content")
+        for number in sound:
+            with st.popover(str(number), type="tertiary", help="Show this fact", key=f"fact_{key}_{number}"):
+                _render_item(items[number])
+
+
 def render_sentences(sentences: Sequence[Sentence], known: Iterable[int], *, bullets: bool = False) -> None:
     """Statements, one a paragraph or a bullet."""
     numbers = set(known)
@@ -55,10 +70,22 @@ def render_evidence(evidence: Sequence[Evidence], *, numbers: Iterable[int] | No
                 _render_item(item)
 
 
+def render_evidence_panel(evidence: Sequence[Evidence]) -> None:
+    """All facts by number, folded."""
+    if evidence:
+        with st.expander(f"Evidence ({len(evidence)})", icon=":material/fact_check:", key="evidence"):
+            render_evidence(evidence)
+
+
 def _render_item(item: Evidence) -> None:
+    st.markdown(f":blue-badge[{item.n}] {fact_text(item)}")
+
+
+def fact_text(item: Evidence) -> str:
+    """A fact as Markdown, with where and when it was read."""
     word, icon = _KINDS[item.kind]
     source = ", ".join(
         part for part in (word, escape(item.source), absolute(item.at) if item.at else "") if part
     )
     body = code(item.text) if item.kind in (EvidenceKind.LOG, EvidenceKind.CLUSTER) else escape(item.text)
-    st.markdown(f":blue-badge[{item.n}] {body}  \n:small[:gray[{icon} {source}]]")
+    return f"{body}  \n:small[:gray[{icon} {source}]]"

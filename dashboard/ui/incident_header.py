@@ -1,38 +1,105 @@
-"""The head of an incident: what it is, how it stands, who reported it."""
+"""The head of an incident: what it is, how it stands, who has it."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from datetime import datetime
 
 import streamlit as st
 
-from dashboard.domain.incident import Incident, SubmitReceipt
+from dashboard.domain.clock import age_words, duration_words
+from dashboard.domain.execution import state_word
+from dashboard.domain.incident import Incident, IncidentStatus, SubmitReceipt
+from dashboard.domain.steps import step_title
+from dashboard.routes import APPROVAL
+from dashboard.store.cases import Case
 from dashboard.ui.cards import reporter
 from dashboard.ui.chips import NEEDS_HUMAN, line, severity_chip, status_chip
-from dashboard.ui.markdown import safe_markdown
+from dashboard.ui.known import Known
+from dashboard.ui.links import render_link
+from dashboard.ui.page_header import render_page_header
 from dashboard.ui.text import clean, code, escape
 from dashboard.ui.times import absolute, with_age
 
 
-def render_incident_header(incident: Incident, now: datetime) -> None:
-    """Title, chips, one sentence of facts, and why a person is needed."""
-    st.title(escape(incident.title), anchor=False)
+def render_incident_header(known: Known[Case], now: datetime, *, how: str = "pushed") -> None:
+    """Title, one sentence of state, chips, facts, and why a person is needed."""
+    incident = known.value.incident
+    render_page_header(incident.title, state_sentence(known.value, now), known, how=how)
     human = NEEDS_HUMAN if incident.needs_human else None
     chips = line(severity_chip(incident.severity), status_chip(incident.status), human)
     st.markdown(f"{chips} **{escape(incident.service)}** {code(incident.external_id)}")
-    facts = [f"Reported {with_age(incident.created_at, now)} by {reporter(incident)}"]
-    if incident.occurrences > 1:
-        facts.append(f"seen {incident.occurrences} times")
-    if incident.resolved_at:
-        facts.append(f"resolved {with_age(incident.resolved_at, now)}")
-    st.caption(", ".join(facts) + ".")
+    st.caption(_facts(incident, now))
     if incident.needs_human:
         st.warning(
             escape(incident.needs_human_reason or "No reason was recorded."),
             title="A person has to look",
             icon=":material/front_hand:",
         )
+
+
+def state_sentence(case: Case, now: datetime) -> str:
+    """How things stand, in one plain sentence."""
+    incident, run = case.incident, case.run
+    if incident.status is IncidentStatus.CLOSED:
+        return _since("Closed", incident.closed_at, now)
+    if incident.status is IncidentStatus.RESOLVED:
+        return _since("Resolved", incident.resolved_at, now)
+    if case.pending:
+        left = (case.pending.deadline_at - now).total_seconds()
+        until = f"{duration_words(left)} are left" if left > 0 else "its deadline has passed"
+        return f"The flow waits for a decision on its proposal; {until}."
+    if case.is_starting:
+        return "A run is being started."
+    if run is None:
+        return "No run has begun."
+    word = state_word(run.state or "CREATED")
+    if run.is_live:
+        at = step_title(run.step)
+        return f"{word.label}: {at}." if at else f"{word.label}."
+    return (
+        f"{_since(f'The latest run ended ({word.label.lower()})', run.ended_at, now)} The incident is open."
+    )
+
+
+def _since(what: str, moment: datetime | None, now: datetime) -> str:
+    return f"{what} {age_words(moment, now)}." if moment else f"{what}."
+
+
+def _facts(incident: Incident, now: datetime) -> str:
+    """Who reported it when, who has it, whether anybody has acknowledged it; as Markdown."""
+    facts = [f"Reported {with_age(incident.created_at, now)} by {reporter(incident)}"]
+    if incident.occurrences > 1:
+        facts.append(f"seen {incident.occurrences} times")
+    holder = escape(incident.assigned_to_name) if incident.assigned_to_name else "nobody"
+    if incident.acknowledged_at:
+        who = escape(incident.acknowledged_by_name or "somebody")
+        taken = f"acknowledged {with_age(incident.acknowledged_at, now)} by {who}"
+    elif incident.status.is_live:
+        taken = "not acknowledged yet"
+    else:
+        taken = "never acknowledged"
+    return f"{', '.join(facts)}.  \nAssigned to {holder}, {taken}."
+
+
+def render_ids(case: Case, address: str, kestra_page: Callable[[str], str | None]) -> None:
+    """What one pastes into a chat: the address and the ids; the way to Kestra where there is one."""
+    with st.popover("Link and ids", icon=":material/link:", key="ids", type="tertiary"):
+        st.caption("Address of this page")
+        st.code(clean(address), language=None, wrap_lines=True)
+        st.caption("Incident")
+        st.code(clean(case.incident.external_id), language=None, wrap_lines=True)
+        if case.run and case.incident.source != "import":
+            st.caption("Kestra's execution")
+            st.code(clean(case.run.kestra_execution_id), language=None, wrap_lines=True)
+            if page := kestra_page(case.run.kestra_execution_id):
+                st.link_button("Open in Kestra", page, icon=":material/open_in_new:")
+
+
+def render_pending(case: Case) -> None:
+    """What waits for a decision, where a phone shows it first."""
+    if approval := case.pending:
+        render_link(APPROVAL, "Read the proposal", strong=True, id=approval.id)
 
 
 def render_postmortem_header(incident: Incident, now: datetime) -> None:
@@ -52,21 +119,3 @@ def render_joined(receipt: SubmitReceipt, now: datetime) -> None:
         f"Your report is kept with it. {started}",
         icon=":material/merge:",
     )
-
-
-def render_report(incident: Incident) -> None:
-    """What was handed in, as it was handed in."""
-    with st.expander("The report", icon=":material/description:", key="report"):
-        if incident.description:
-            st.markdown(safe_markdown(incident.description))
-        for note in incident.intake_notes:
-            st.caption(f"Note at intake: {escape(note)}")
-        for name, values in (("Metrics", incident.metrics), ("Context", incident.context)):
-            if values:
-                st.markdown(f"**{name}**")
-                st.code(clean(json.dumps(values, indent=1, ensure_ascii=False)), language="json")
-        if incident.logs:
-            st.markdown(f"**Log lines** ({len(incident.logs)})")
-            st.code(clean("\n".join(incident.logs[-200:])), language=None, wrap_lines=True, height=240)
-        if not (incident.description or incident.metrics or incident.context or incident.logs):
-            st.caption("Service, severity and title are all that was reported.")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from dashboard.kestra_api.observation import LogSnapshot, Snapshot
 from dashboard.live.following import followers
+from dashboard.ui.session import settings
+from dashboard.worker.start import FLOW_ID, NAMESPACE
 
 
 def watch(kestra_execution_id: str) -> Snapshot:
@@ -14,3 +18,12 @@ def watch(kestra_execution_id: str) -> Snapshot:
 def logs(kestra_execution_id: str) -> LogSnapshot:
     """The log of an execution, under the same condition."""
     return followers().logs(kestra_execution_id, wait_seconds=1.5)
+
+
+def page_of(kestra_execution_id: str) -> str | None:
+    """The execution's page in Kestra's own UI; None where no address of it is set."""
+    address = settings().kestra_ui_url
+    if address is None:
+        return None
+    base = address if address.endswith("/ui") else f"{address}/ui"
+    return f"{base}/main/executions/{NAMESPACE}/{FLOW_ID}/{quote(kestra_execution_id, safe='')}"

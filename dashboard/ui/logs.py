@@ -1,4 +1,4 @@
-"""An execution's log: level, step, text."""
+"""An execution's log: level, step, search, follow; plain text, bounded, and as old as it says."""
 
 from __future__ import annotations
 
@@ -6,50 +6,106 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard.domain.clock import utc_now
+from dashboard.domain.clock import age_words, utc_now
 from dashboard.domain.execution import LogLine
-from dashboard.domain.steps import step_title
+from dashboard.domain.log import LEVELS, Filter, as_text, matching
+from dashboard.domain.steps import step_of, step_title
 from dashboard.kestra_api.observation import LogSnapshot
-from dashboard.ui.errors_view import render_error
-from dashboard.ui.text import clean
-from dashboard.ui.times import render_freshness
+from dashboard.ui.errors_view import render_empty
+from dashboard.ui.text import clean, escape
+from dashboard.ui.times import render_freshness, with_age
 
-SHOWN = 200
-_FOR_AUTHORS = ("DEBUG", "TRACE")
-
-
-def render_log_snapshot(found: LogSnapshot, *, key: str) -> None:
-    """The log as of a moment; why it is not newer, where it is not."""
-    if found.error:
-        render_error(found.error)
-    render_logs(found.lines, key=key)
-    if found.as_of:
-        render_freshness(found.as_of, utc_now(), "polled")
+SHOWN = 500
+_HEIGHT = 380
+_EVERY_STEP = ""
 
 
-def render_logs(lines: Sequence[LogLine], *, key: str) -> None:
-    """The newest lines as plain text, oldest first, problems countable at a glance."""
+def render_log(found: LogSnapshot, *, is_live: bool, file_name: str) -> None:
+    """The newest lines that match, oldest first; the newest stay in sight while it follows."""
+    wanted, follow = _render_controls(found.lines, is_live)
+    _render_age(found, is_live)
+    lines, later = _held(found.lines, follow)
+    chosen = matching(lines, wanted)
     if not lines:
-        st.caption("The flow has not logged anything yet.")
+        if not found.error:
+            render_empty("The flow has not logged anything yet.")
         return
-    levels = sorted({line.level for line in lines}, key=_rank)
-    wanted = st.pills(
-        "Levels", levels, selection_mode="multi", key=key, label_visibility="collapsed", persist_state="page"
-    )
-    # Until somebody asks for it, what only helps whoever writes the flow stays away.
-    told = [line for line in lines if line.level not in _FOR_AUTHORS]
-    chosen = [line for line in lines if line.level in wanted] if wanted else told or lines
-    text = "\n".join(_line(line) for line in chosen[-SHOWN:])
-    st.code(text or "No line of these levels.", language=None, wrap_lines=True, height=320)
+    if not chosen:
+        hidden = "1 line is" if len(lines) == 1 else f"{len(lines)} lines are"
+        render_empty(f"No line from {wanted.level} up matches; {hidden} hidden by level, step or search.")
+        return
+    with st.container(height=_HEIGHT, border=True, autoscroll=follow, key="log_window"):
+        st.code(clean(as_text(chosen[-SHOWN:])), language=None, wrap_lines=True)
+    _render_foot(lines, chosen, later, file_name, found.is_cut)
+
+
+def _render_controls(lines: Sequence[LogLine], is_live: bool) -> tuple[Filter, bool]:
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom", key="log_controls"):
+        level = st.segmented_control(
+            "From level", LEVELS, default="INFO", required=True, key="log_level", persist_state="page"
+        )
+        steps = list(dict.fromkeys(step_of(line.task_id) or "" for line in lines if line.task_id))
+        step = st.selectbox(
+            "Step",
+            [_EVERY_STEP, *steps],
+            key="log_step",
+            format_func=lambda name: escape(step_title(name)) if name else "All steps",
+            width=230,
+            persist_state="page",
+        )
+        search = st.text_input(
+            "Search", key="log_search", type="search", width=230, max_chars=200, persist_state="page"
+        )
+        follow = is_live and st.toggle(
+            "Follow", value=True, key="log_follow", help="Off: the log stands still while you read."
+        )
+    return Filter(str(level or "INFO"), step or None, (search or "").strip()), follow or not is_live
+
+
+def _render_age(found: LogSnapshot, is_live: bool) -> None:
+    if found.error:
+        shown = f" Shown is what was read {with_age(found.as_of, utc_now())}." if found.as_of else ""
+        st.warning(
+            f"{escape(found.error.what)}{shown}",
+            title="The log cannot be read just now",
+            icon=":material/cloud_off:",
+        )
+    elif found.as_of and is_live:
+        render_freshness(found.as_of, utc_now(), found.source)
+    elif found.as_of:
+        st.caption("The run has ended: the log is whole.", text_alignment="right")
+
+
+def _held(lines: tuple[LogLine, ...], follow: bool) -> tuple[tuple[LogLine, ...], int]:
+    """All lines while it follows; else those there were when it was told to stop, and how many came later."""
+    if follow:
+        st.session_state["log_held"] = len(lines)
+        return lines, 0
+    held = int(st.session_state.get("log_held", len(lines)))
+    return lines[:held], max(0, len(lines) - held)
+
+
+def _render_foot(
+    lines: Sequence[LogLine], chosen: Sequence[LogLine], later: int, file_name: str, is_cut: bool
+) -> None:
+    told = [f"{len(chosen)} of {len(lines)} lines"]
+    if is_cut:
+        told.append("older ones are only in Kestra")
     if len(chosen) > SHOWN:
-        st.caption(f"The newest {SHOWN} of {len(chosen)} lines.")
-
-
-def _line(line: LogLine) -> str:
-    step = f" [{step_title(line.task_id)}]" if line.task_id else ""
-    return f"{line.at:%H:%M:%S} {line.level:<5}{step} {clean(line.message)}"
-
-
-def _rank(level: str) -> int:
-    order = ["ERROR", "WARN", "INFO", "DEBUG", "TRACE"]
-    return order.index(level) if level in order else len(order)
+        told.append(f"the newest {SHOWN} shown")
+    if later:
+        told.append(f"standing still, {later} newer")
+    if chosen:
+        told.append(f"newest {age_words(chosen[-1].at, utc_now())}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(", ".join(told) + ".", width="stretch")
+        st.download_button(
+            "Download as text",
+            clean(as_text(chosen)),
+            file_name=file_name,
+            mime="text/plain",
+            icon=":material/download:",
+            on_click="ignore",
+            type="tertiary",
+            key="log_download",
+        )

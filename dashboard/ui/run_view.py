@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 import streamlit as st
 
 from dashboard.domain.clock import duration_words
-from dashboard.domain.execution import Execution, ExecutionRecord, is_terminal
+from dashboard.domain.execution import Execution, ExecutionRecord, current_state
+from dashboard.domain.powers import Command, Standing
 from dashboard.domain.steps import step_title, timeline
 from dashboard.kestra_api.observation import Snapshot, Source
 from dashboard.store.executions import Owed
 from dashboard.ui.chips import state_chip
 from dashboard.ui.errors_view import render_empty
+from dashboard.ui.incident_actions import Ask, render_power
+from dashboard.ui.markdown import safe_markdown
 from dashboard.ui.steps import render_steps
 from dashboard.ui.text import code, escape
 from dashboard.ui.times import absolute, render_freshness, unbroken, with_age
@@ -29,7 +33,10 @@ def render_starting(start: Owed | None, now: datetime) -> None:
         render_empty(f"Its start is {start.status}; no execution is on record.")
         return
     st.markdown(":blue-badge[:material/sync: being started]")
-    st.caption(f"Being started since {with_age(start.created_at, now)}. It is saved and will not be lost.")
+    by = f" Asked for by {escape(start.requested_by_name)}." if start.requested_by_name else ""
+    st.caption(
+        f"Being started since {with_age(start.created_at, now)}. It is saved and will not be lost.{by}"
+    )
     if start.last_error:
         tries = f"{start.attempts} tries" if start.attempts != 1 else "one try"
         since = f" Stuck since {absolute(start.stuck_since)}." if start.stuck_since else ""
@@ -40,15 +47,15 @@ def render_starting(start: Owed | None, now: datetime) -> None:
         )
 
 
-def render_run_state(run: ExecutionRecord, snapshot: Snapshot, now: datetime) -> None:
-    """State, freshness, steps; from Kestra where it answers, else from what is on record."""
+def render_run_state(run: ExecutionRecord, snapshot: Snapshot, now: datetime) -> bool:
+    """State, how long, how fresh; whether the run has ended."""
     execution = snapshot.execution
-    # The record is newer where Kestra was not seen since the flow reported its end.
-    state = execution.state if execution else run.state or "CREATED"
+    state = current_state(run, execution)
     began = (execution.started_at if execution else None) or run.started_at
-    ended = execution.ended_at if execution else run.ended_at
+    ended = (execution.ended_at if execution else None) or run.ended_at
     took = f" :small[{unbroken(duration_words(((ended or now) - began).total_seconds()))}]" if began else ""
-    st.markdown(f"{state_chip(state).markdown()}{took} :small[execution {code(run.kestra_execution_id)}]")
+    by = f" :small[asked for by {escape(run.requested_by_name)}]" if run.requested_by_name else ""
+    st.markdown(f"{state_chip(state).markdown()}{took}{by} :small[execution {code(run.kestra_execution_id)}]")
     if snapshot.error:
         st.warning(
             f"{escape(snapshot.error.what)}  \nShown is the last known state. "
@@ -57,32 +64,86 @@ def render_run_state(run: ExecutionRecord, snapshot: Snapshot, now: datetime) ->
             icon=":material/cloud_off:",
         )
     if execution is None:
-        _render_record(run, now)
+        render_freshness(run.seen_at or run.reported_at, now, _HOW[Source.NONE], stale_after_seconds=60)
+    elif ended:
+        st.caption(f"Ended {with_age(ended, now)}; this is its final state.", text_alignment="right")
+    else:
+        render_freshness(snapshot.as_of, now, _HOW[snapshot.source])
+    return ended is not None
+
+
+def render_run_steps(
+    run: ExecutionRecord, execution: Execution | None, lines: Mapping[str, str], now: datetime
+) -> None:
+    """The timeline; without Kestra what the flow itself has reported."""
+    if execution is not None:
+        render_steps(timeline(execution), lines, now)
         return
-    render_freshness(snapshot.as_of, now, "its final state" if ended else _HOW[snapshot.source])
-    if is_terminal(execution.state) and execution.state != "SUCCESS":
-        _render_ending(run, execution)
-    render_steps(timeline(execution), now)
+    if run.ended_at is None:
+        at = step_title(run.step)
+        st.caption(f"Last reported step: {escape(at)}." if at else "No step was reported yet.")
+    told = [f"- **{escape(step_title(task))}** :small[{escape(line)}]" for task, line in lines.items()]
+    if told:
+        st.markdown("\n".join(told))
 
 
-def _render_record(run: ExecutionRecord, now: datetime) -> None:
-    at = f"Last reported step: {escape(step_title(run.step))}." if run.step else "No step was reported yet."
-    st.caption(at)
-    if run.problem:
-        st.warning(escape(run.problem), title="Why it ended so", icon=":material/error:")
-    render_freshness(run.seen_at or run.reported_at, now, _HOW[Source.NONE], stale_after_seconds=60)
+def went_wrong(run: ExecutionRecord, execution: Execution | None) -> bool:
+    """Whether an end needs explaining: everything but success."""
+    return current_state(run, execution) != "SUCCESS"
 
 
-def _render_ending(run: ExecutionRecord, execution: Execution) -> None:
-    """Which step, why, what is saved, what to do."""
-    failed = [task for task in execution.task_runs if task.state == "FAILED"]
-    step = step_title(failed[-1].task_id) if failed else step_title(execution.current_task_id)
-    why = run.problem or "The flow gave no reason; its log below may."
-    word = state_chip(execution.state).word
+def render_ending(run: ExecutionRecord, execution: Execution | None, standing: Standing, ask: Ask) -> None:
+    """After an end that was no success: which step, why, what is saved, what to do, and the button for it."""
+    failed = [task for task in execution.task_runs if task.state == "FAILED"] if execution else []
+    task = failed[-1].task_id if failed else execution.current_task_id if execution else run.step
+    state = current_state(run, execution)
+    why = run.problem or "The flow gave no reason; its log may."
+    is_stopped = state in ("KILLED", "CANCELLED")
+    lead = "It was stopped at" if is_stopped else "It went wrong at"
     st.error(
-        f"Step: {escape(step)}.  \n{escape(why)}  \n"
-        "The incident, its evidence and every finding so far are saved.  \n"
-        "Submit the incident again to start a new run; it joins this one.",
-        title=word,
+        f"{lead} the step **{escape(step_title(task) or 'unknown')}**.\n\n{safe_markdown(why)}\n\n"
+        "The incident, its evidence and every finding so far are saved. "
+        "This run carries out nothing more.",
+        title=state_chip(state).word,
         icon=":material/error:",
     )
+    if not standing.incident.status.is_live:
+        return
+    with st.container(key="after_failure", gap="small"):
+        st.markdown("**What to do**")
+        if state == "FAILED":
+            render_power(Command.RESTART, standing, ask, place="failure")
+        render_power(Command.RUN_AGAIN, standing, ask, place="failure")
+
+
+def render_earlier_runs(
+    runs: Sequence[ExecutionRecord], now: datetime, kestra_page: Callable[[str], str | None]
+) -> None:
+    """The runs before the latest one, newest first, with their ends."""
+    if not runs:
+        return
+    with st.expander(f"Earlier runs ({len(runs)})", icon=":material/history:", key="earlier_runs"):
+        for run in runs:
+            st.markdown(
+                f"{state_chip(run.state or 'CREATED').markdown()} {code(run.kestra_execution_id)}  \n"
+                f":small[{_end_of(run, now)}]"
+            )
+            if run.problem:
+                st.caption(safe_markdown(run.problem))
+            if page := kestra_page(run.kestra_execution_id):
+                st.link_button("Open in Kestra", page, icon=":material/open_in_new:", type="tertiary")
+
+
+def _end_of(run: ExecutionRecord, now: datetime) -> str:
+    if run.ended_at is None:
+        told = ["Its end is not known yet."]
+    elif run.started_at is None:
+        told = [f"Ended {with_age(run.ended_at, now)}."]
+    else:
+        took = unbroken(duration_words((run.ended_at - run.started_at).total_seconds()))
+        told = [f"Ended {with_age(run.ended_at, now)} after {took}."]
+    if run.step and run.state != "SUCCESS":
+        told.append(f"At the step {escape(step_title(run.step))}.")
+    if run.requested_by_name:
+        told.append(f"Asked for by {escape(run.requested_by_name)}.")
+    return " ".join(told)

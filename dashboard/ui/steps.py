@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
@@ -31,14 +31,14 @@ _ICONS = {
 }
 
 
-def render_steps(steps: Sequence[Step], now: datetime) -> None:
-    """One line a step with state and duration; details open on demand."""
+def render_steps(steps: Sequence[Step], lines: Mapping[str, str], now: datetime) -> None:
+    """One line a step with state, duration and what it found (`lines`, by task); details open on demand."""
     taken = next((step.branch for step in steps if step.branch and step.state), None)
     for branch, group in groupby(steps, key=lambda step: step.branch if step.branch is not taken else None):
         if branch:
             _render_other_branch(branch, tuple(group))
         else:
-            _render_each(tuple(group), taken, now)
+            _render_each(tuple(group), lines, taken, now)
 
 
 def _render_other_branch(branch: Severity, steps: Sequence[Step]) -> None:
@@ -53,15 +53,16 @@ def _render_other_branch(branch: Severity, steps: Sequence[Step]) -> None:
         st.caption(_why_idle(first))
 
 
-def _render_each(steps: Sequence[Step], taken: Severity | None, now: datetime) -> None:
+def _render_each(
+    steps: Sequence[Step], lines: Mapping[str, str], taken: Severity | None, now: datetime
+) -> None:
     for step in steps:
-        label, icon = _label(step, now), _icon(step)
+        line = lines.get(step.task_id, "") if step.state else ""
+        label, icon = _label(step, line, now), _icon(step)
         if step.task_id == BRANCH_TASK and taken:
             # Kestra keeps the choice running until its branch has ended; a reader asks which one it was.
-            label, icon = (
-                f"**{escape(step.title)}** {severity_chip(taken).markdown()}",
-                ":material/alt_route:",
-            )
+            label = f"**{escape(step.title)}** {severity_chip(taken).markdown()}"
+            icon = ":material/alt_route:"
         with st.expander(label, key=f"step_{step.task_id}", icon=icon, type="step"):
             _render_details(step)
 
@@ -72,19 +73,26 @@ def _icon(step: Step) -> str:
     return _ICONS[state_word(step.state).tone]
 
 
-def _label(step: Step, now: datetime) -> str:
-    branch = f"{step.branch} branch: " if step.branch else ""
-    title = escape(branch + step.title)
-    if step.status is StepStatus.NOT_TAKEN:
-        return f":gray[{title}] :gray-badge[not taken]"
+def _label(step: Step, line: str, now: datetime) -> str:
+    title = escape(step.title)
     if step.state is None:
-        return f":gray[{title}] :small[{escape(step.word.lower())}]"
-    parts = [f"**{title}**", state_chip(step.state).markdown()]
+        title = escape(f"{step.branch} branch: {step.title}") if step.branch else title
+        mark = (
+            ":gray-badge[not taken]"
+            if step.status is StepStatus.NOT_TAKEN
+            else f":small[{step.word.lower()}]"
+        )
+        return f":gray[{title}] {mark}"
+    # The branch that was taken is marked at every step of it.
+    parts = [severity_chip(step.branch).markdown()] if step.branch else []
+    parts += [f"**{title}**", state_chip(step.state).markdown()]
     if step.started_at:
         seconds = ((step.ended_at or now) - step.started_at).total_seconds()
         parts.append(f":small[{unbroken(duration_words(seconds))}]")
     if step.attempts > 1:
-        parts.append(f":small[attempt\u00a0{step.attempts}]")
+        parts.append(f":orange-badge[attempt\u00a0{step.attempts}]")
+    if line:
+        parts.append(f":small[:gray[{escape(line)}]]")
     return " ".join(parts)
 
 
@@ -98,6 +106,8 @@ def _render_details(step: Step) -> None:
         lines.append(f"Began {absolute(step.started_at)}.")
     if step.ended_at:
         lines.append(f"Ended {absolute(step.ended_at)}.")
+    if step.attempts > 1:
+        lines.append(f"It took {step.attempts} attempts so far.")
     st.caption("  \n".join(lines))
 
 

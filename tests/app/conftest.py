@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +11,15 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.domain.clock import utc_now
+from dashboard.domain.compose import Record
+from dashboard.domain.listing import IncidentPage
+from dashboard.domain.overview import Overview, Trend
 from dashboard.kestra_api.observation import LogSnapshot, Snapshot
-from dashboard.store import approvals, audit, cases, executions, incidents, postmortems, services
+from dashboard.store import approvals, audit, cases, executions, incidents, overview, postmortems, services
 from dashboard.store.cases import Findings
-from dashboard.store.incidents import IncidentPage
 from dashboard.store.people import Person, Role
+from dashboard.store.postmortems import PostmortemPage, PostmortemState
 from dashboard.ui import kestra, session
 from dashboard.ui.session import CurrentUser
 
@@ -54,12 +59,17 @@ def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
         (executions, "list_finished"): (),
         (executions, "list_action_runs"): (),
         (executions, "find_delivery"): None,
-        (incidents, "list_needing_people"): (),
         (incidents, "find_incidents"): {},
-        (incidents, "list_incidents"): IncidentPage((), False),
+        (incidents, "list_incidents"): IncidentPage(now=utc_now()),
         (cases, "get_findings"): Findings(),
+        (overview, "get_overview"): Overview(now=utc_now()),
+        (overview, "get_trend"): Trend(now=utc_now()),
         (postmortems, "find_analysis"): None,
-        (postmortems, "list_postmortems"): (),
+        (postmortems, "search_postmortems"): PostmortemPage(),
+        (postmortems, "list_versions"): (),
+        (postmortems, "list_drafts"): {},
+        (postmortems, "get_record"): Record(),
+        (postmortems, "get_state"): PostmortemState(mark=""),
         (services, "list_services"): (),
     }
     for (module, name), answer in nothing.items():
@@ -67,6 +77,7 @@ def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "current_user", person)
     monkeypatch.setattr(kestra, "watch", lambda _: Snapshot())
     monkeypatch.setattr(kestra, "logs", lambda _: LogSnapshot())
+    monkeypatch.setattr(kestra, "page_of", lambda _: None)
 
 
 @pytest.fixture
@@ -87,6 +98,19 @@ def open_page() -> Open:
 def words(app: AppTest) -> str:
     """Everything a reader sees, kind by kind, as one text without the marks that keep it harmless."""
     kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "error", "code", "text")
-    found = [element for kind in kinds for element in app.get(kind)]
-    text = "\n".join(str(getattr(element, "value", "")) for element in found)
+    found = [str(getattr(element, "value", "")) for kind in kinds for element in app.get(kind)]
+    # What our own components draw stands in their data.
+    found += [
+        leaf for drawn in app.get("bidi_component") if drawn.proto.json for leaf in _leaves(json.loads(drawn.proto.json))
+    ]
+    text = "\n".join(found)
     return re.sub(r"\\(?=[!-/:-@\[-`{-~])|\u2060", "", text)
+
+
+def _leaves(data: Any) -> list[str]:
+    """The texts in JSON, in order."""
+    if isinstance(data, dict):
+        data = list(data.values())
+    if isinstance(data, list):
+        return [leaf for part in data for leaf in _leaves(part)]
+    return [data] if isinstance(data, str) else []

@@ -1,0 +1,152 @@
+"""Between the page of one incident and the store: what it reads, and what the signed-in person does to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboard.domain.execution import ExecutionRecord
+from dashboard.domain.incident import Incident, IncidentEvent
+from dashboard.domain.powers import Change, Command, Power, Standing, general_objection
+from dashboard.domain.shape import Json
+from dashboard.domain.step_lines import step_lines
+from dashboard.errors import IncidentScribeError
+from dashboard.routes import INCIDENT
+from dashboard.store import cases, incidents
+from dashboard.store.cases import Case, Findings
+from dashboard.store.executions import Owed
+from dashboard.ui import session
+from dashboard.ui.errors_view import render_error
+from dashboard.ui.incident_actions import Ask
+from dashboard.ui.incident_dialogs import Deeds, ask
+from dashboard.ui.known import Known, read
+from dashboard.worker import bell
+
+_REFUSED = "refused_at_once"
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentDesk:
+    """One incident, as the person sees it whose token is asked for anew at each call."""
+
+    incident_id: str
+
+    def case(self) -> Known[Case]:
+        """The case as it stands, or as this tab last knew it. Raises NotFound, UpstreamUnreachable."""
+        return read(
+            f"case_{self.incident_id}", lambda: cases.get_case(session.require().client, self.incident_id)
+        )
+
+    def findings(self) -> Known[Findings]:
+        """What was found and done; also raises as `case` does."""
+        return read(
+            f"found_{self.incident_id}",
+            lambda: cases.get_findings(session.require().client, self.incident_id),
+        )
+
+    def report(self) -> Incident:
+        """The incident with all that was handed in."""
+        return incidents.get_incident(session.require().client, self.incident_id)
+
+    def payload(self, event_id: int) -> Json:
+        """The whole report behind a `seen again`."""
+        return cases.get_payload(session.require().client, event_id)
+
+    def address(self) -> str:
+        """The address of this page, to be pasted elsewhere."""
+        here = str(st.context.url or "").partition("?")[0]
+        return f"{here}?id={self.incident_id}" if here else INCIDENT.link(id=self.incident_id)
+
+    def standing(self, known: Known[Case]) -> Standing:
+        """What decides about the buttons."""
+        case = known.value
+        return Standing(
+            incident=case.incident,
+            run=case.run,
+            has_live_run=case.has_live_run,
+            role=session.require().person.role,
+            owed=tuple(
+                str(request.payload.get("command"))
+                for request in case.requests
+                if request.is_owed and case.run and _is_about(request, case.run)
+            ),
+            outage=known.error.what if known.error else None,
+        )
+
+    def asking(self, known: Known[Case]) -> Ask:
+        """What a press of a button sets going: a dialog, or an acknowledgement at once."""
+        case = known.value
+
+        def press(power: Power) -> None:
+            st.session_state.pop(_REFUSED, None)
+            if power is Change.ACKNOWLEDGE:
+                self._acknowledge(case.incident)
+            subject = (
+                case.run.id if case.run and power in (Command.KILL, Command.RESTART) else case.incident.id
+            )
+            ask(power, case.incident, subject)
+
+        return press
+
+    def withdrawing(self, known: Known[Case]) -> Callable[[Owed], None] | None:
+        """How a request is taken back; None for those who may not."""
+        if general_objection(self.standing(known)):
+            return None
+        return lambda request: ask(None, known.value.incident, request.id)
+
+    def render_refusal(self) -> None:
+        """Why a press that needed no dialog did not count."""
+        if error := st.session_state.get(_REFUSED):
+            render_error(error)
+
+    def deeds(self) -> Deeds:
+        """What the dialogs do."""
+        return Deeds(
+            change=self._change,
+            request=self._request,
+            withdraw=self._withdraw,
+            look=self._look,
+            colleagues=lambda: cases.list_colleagues(session.require().client),
+            me=session.require().person.user_id,
+        )
+
+    def lines(self, case: Case, run: ExecutionRecord, found: Findings) -> dict[str, str]:
+        """What each step of this run found; what other runs found is left out."""
+        analysis = found.analysis
+        mine = analysis and analysis.kestra_execution_id == run.kestra_execution_id
+        return step_lines(
+            analysis if mine else None,
+            next(iter(case.approvals_of(run)), None),
+            [effect for effect in found.action_runs if effect.execution_id == run.id],
+            next((e for e in reversed(found.escalations) if e.execution_id == run.id), None),
+        )
+
+    def _acknowledge(self, incident: Incident) -> None:
+        try:
+            self._change(incident, Change.ACKNOWLEDGE, {})
+            st.toast("It is acknowledged.", icon=":material/check:")
+        except IncidentScribeError as error:
+            st.session_state[_REFUSED] = error
+        st.rerun()
+
+    def _change(self, seen: Incident, kind: Change, payload: Json) -> None:
+        cases.change(session.require().writer, seen, kind, payload)
+        bell.ring()
+
+    def _request(self, command: Command, subject_id: str, reason: str) -> None:
+        cases.request(session.require().writer, command, subject_id, reason)
+        bell.ring()
+
+    def _withdraw(self, request_id: str, reason: str) -> None:
+        cases.withdraw(session.require().writer, request_id, reason)
+
+    def _look(self) -> tuple[Incident, Sequence[IncidentEvent]]:
+        client = session.require().client
+        current = cases.get_case(client, self.incident_id).incident
+        return current, cases.get_findings(client, self.incident_id).events
+
+
+def _is_about(request: Owed, run: ExecutionRecord) -> bool:
+    return request.payload.get("kestra_execution_id") == run.kestra_execution_id
