@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -30,12 +31,12 @@ class Route:
         """The path without its slash, as `st.Page` takes it."""
         return self.path.removeprefix("/")
 
-    def link(self, **query: str) -> str:
-        """The address of the page within the desk."""
+    def link(self, **query: str | Sequence[str]) -> str:
+        """The address of the page within the desk; a list of values repeats its parameter."""
         unknown = set(query) - set(self.query)
         if unknown:
             raise ValueError(f"{self.path} takes no parameter {', '.join(sorted(unknown))}.")
-        return self.path + (f"?{urlencode(query)}" if query else "")
+        return self.path + (f"?{urlencode(query, doseq=True)}" if query else "")
 
 
 OVERVIEW = Route(
@@ -51,6 +52,7 @@ SUBMIT = Route(
     "Submit incident",
     ":material/add_alert:",
     "Report an incident by form, JSON or sample; the flow starts at once.",
+    query=("tab",),
 )
 INCIDENTS = Route(
     "/incidents",
@@ -58,7 +60,7 @@ INCIDENTS = Route(
     "Incidents",
     ":material/crisis_alert:",
     "All incidents of your organization, newest first, with search and filters.",
-    query=("q", "status", "severity", "page"),
+    query=("q", "status", "severity", "service", "period", "mine", "page", "since", "until", "fact"),
 )
 INCIDENT = Route(
     "/incident",
@@ -74,6 +76,7 @@ APPROVALS = Route(
     "Approvals",
     ":material/how_to_reg:",
     "Proposals that wait for a decision, and those decided or expired.",
+    query=("status", "outcome", "service", "since", "until", "page"),
 )
 APPROVAL = Route(
     "/approval",
@@ -88,7 +91,8 @@ POSTMORTEMS = Route(
     f"{_PAGES}/postmortems.py",
     "Postmortems",
     ":material/menu_book:",
-    "What was written about finished incidents, newest first.",
+    "What was written about finished incidents, newest first, with search over the full text.",
+    query=("q", "status", "severity", "service", "page"),
 )
 POSTMORTEM = Route(
     "/postmortem",
@@ -96,9 +100,17 @@ POSTMORTEM = Route(
     "Postmortem",
     ":material/menu_book:",
     "The document about one incident, with the evidence of every sentence.",
-    query=("id",),
+    query=("id", "evidence", "version", "compare"),
 )
 
+INSIGHTS = Route(
+    "/insights",
+    f"{_PAGES}/insights.py",
+    "Insights",
+    ":material/insights:",
+    "Whether it is getting better: times, outcomes and counts of a period, each with its rows.",
+    query=("period", "from", "to", "service"),
+)
 AUDIT = Route(
     "/audit",
     f"{_PAGES}/audit.py",
@@ -108,8 +120,28 @@ AUDIT = Route(
     query=("actor", "action", "subject", "days", "page"),
 )
 
-ROUTES = (OVERVIEW, INCIDENTS, APPROVALS, POSTMORTEMS, SUBMIT, INCIDENT, APPROVAL, POSTMORTEM, AUDIT)
-MENU = (OVERVIEW, INCIDENTS, APPROVALS, POSTMORTEMS)
+SYSTEM = Route(
+    "/system",
+    f"{_PAGES}/system.py",
+    "System",
+    ":material/health_metrics:",
+    "Whether the desk itself is well: each part it depends on, what was checked, and how to mend it.",
+)
+
+ROUTES = (
+    OVERVIEW,
+    INCIDENTS,
+    APPROVALS,
+    POSTMORTEMS,
+    SUBMIT,
+    INCIDENT,
+    APPROVAL,
+    POSTMORTEM,
+    INSIGHTS,
+    AUDIT,
+    SYSTEM,
+)
+MENU = (OVERVIEW, INCIDENTS, APPROVALS, POSTMORTEMS, INSIGHTS)
 
 _LONGEST_NEXT = 600
 
@@ -129,6 +161,9 @@ def safe_next(wanted: str | None) -> str:
         return OVERVIEW.path
     for route in ROUTES:
         if parts.path == route.path:
-            known = {key: value for key, value in parse_qsl(parts.query) if key in route.query}
+            known: dict[str, list[str]] = {}
+            for key, value in parse_qsl(parts.query):
+                if key in route.query:
+                    known.setdefault(key, []).append(value)
             return route.link(**known)
     return OVERVIEW.path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -18,14 +19,14 @@ def id_in_address() -> str | None:
     return wanted if _UUID.fullmatch(wanted) else None
 
 
-def render_link(route: Route, label: str, *, strong: bool = False, **query: str) -> None:
+def render_link(route: Route, label: str, *, strong: bool = False, **query: str | Sequence[str]) -> None:
     """A link to a page of the desk; the label is shown letter by letter."""
     route.link(**query)  # refuses parameters the page does not know
     shown = f"**{escape(label)}**" if strong else escape(label)
     st.page_link(route.file, label=shown, icon=route.icon, query_params=query or None)
 
 
-def go_to(route: Route, **query: str) -> None:
+def go_to(route: Route, **query: str | Sequence[str]) -> None:
     """Leave for another page of the desk; the script ends here."""
     route.link(**query)
     st.switch_page(route.file, query_params=query or None)
