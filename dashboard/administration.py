@@ -212,3 +212,9 @@ def password_from(source: str, environment: Mapping[str, str]) -> str:
     if not environment.get(variable):
         raise ConfigurationError(f"{variable} is not set, but --password-from names it.", keys=[variable])
     return environment[variable]
+
+
+def apply_notices(admin: Client, rules: Sequence[Mapping[str, Any]], say: Say) -> None:
+    """Make the list what the organization is told; what is not in it is not told any more."""
+    applied = administration.apply_notices(admin, rules)
+    say(f"{applied.rules} notices are wanted" + ("" if applied.changed else ", nothing changed"))

@@ -32,12 +32,14 @@ user = typer.Typer(help="People of an organization.", no_args_is_help=True)
 service = typer.Typer(help="Services and the rules that go with each.", no_args_is_help=True)
 catalogue = typer.Typer(help="What may be done to a service.", no_args_is_help=True)
 audit = typer.Typer(help="The audit log.", no_args_is_help=True)
+notices = typer.Typer(help="What people are told outside the desk.", no_args_is_help=True)
 for group, name in (
     (org, "org"),
     (user, "user"),
     (service, "service"),
     (catalogue, "catalogue"),
     (audit, "audit"),
+    (notices, "notices"),
 ):
     app.add_typer(group, name=name)
 
@@ -225,6 +227,16 @@ def apply_catalogue(file: File) -> None:
     descriptions = administration.read_descriptions(file)
     with _as_admin() as admin:
         administration.apply_catalogue(admin, descriptions, typer.echo)
+
+
+@notices.command("apply")
+def apply_notices(file: File) -> None:
+    """Make the list in a file what the organization is told: event, channel and, for e-mail, to whom."""
+    from dashboard import administration
+
+    rules = administration.read_descriptions(file)
+    with _as_admin() as admin:
+        administration.apply_notices(admin, rules, typer.echo)
 
 
 @audit.command()

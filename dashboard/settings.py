@@ -107,7 +107,24 @@ class ServiceSettings(Settings):
     supabase_service_role_key: SecretStr
 
 
-class WorkerSettings(KestraSettings, ServiceSettings):
+class NoticeSettings(Settings):
+    """Where notices go. What is not set is no channel; who wants what is a setting of each organization."""
+
+    slack_webhook_url: SecretStr | None = Field(
+        default=None, validation_alias="INCIDENTSCRIBE_SLACK_WEBHOOK_URL"
+    )
+    teams_webhook_url: SecretStr | None = Field(
+        default=None, validation_alias="INCIDENTSCRIBE_TEAMS_WEBHOOK_URL"
+    )
+    smtp_url: SecretStr | None = Field(default=None, validation_alias="INCIDENTSCRIBE_SMTP_URL")
+    mail_from: str = Field(
+        default="IncidentScribe <incidentscribe@localhost>", validation_alias="INCIDENTSCRIBE_MAIL_FROM"
+    )
+    # Under which address people open the desk: links in notices begin with it.
+    desk_url: Url = Field(default="http://127.0.0.1:8501", validation_alias="INCIDENTSCRIBE_DESK_URL")
+
+
+class WorkerSettings(KestraSettings, ServiceSettings, NoticeSettings):
     """The worker: it stands between Supabase and Kestra."""
 
     # Whether the desk's process runs a worker of its own.

@@ -5,7 +5,7 @@ Every function raises NotAllowed for anybody but an admin, and InvalidInput for 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from supabase import Client
@@ -78,3 +78,15 @@ def apply_service(admin: Client, description: Mapping[str, Any]) -> Applied:
 def apply_action(admin: Client, description: Mapping[str, Any]) -> Applied:
     """Make a catalogue action as described, by service and key; a change raises its version."""
     return understood(Applied, call(admin, "apply_action", {"payload": dict(description)}))
+
+
+class AppliedNotices(Shape):
+    """How many rules there are now, and whether any was different before."""
+
+    rules: int
+    changed: bool
+
+
+def apply_notices(admin: Client, rules: Sequence[Mapping[str, Any]]) -> AppliedNotices:
+    """Make the whole list of `{event, channel, to}` what the organization wants to be told."""
+    return understood(AppliedNotices, call(admin, "apply_notices", {"payload": list(rules)}))

@@ -21,6 +21,10 @@ class Kind(StrEnum):
     START_RUN = "start_run"
     DELIVER_DECISION = "deliver_decision"
     COMMAND = "command"  # a kill or a restart of an execution
+    NOTICE = "notice"  # word to people outside the desk
+
+
+FOR_KESTRA = (Kind.START_RUN, Kind.DELIVER_DECISION, Kind.COMMAND)
 
 
 class Leased(Shape):
@@ -93,6 +97,18 @@ def settle(client: Client, owed: Leased, settlement: Settlement) -> bool:
 def expire_approvals(client: Client) -> int:
     """Let every approval whose deadline has passed expire; how many did."""
     return int(call(client, "expire_approvals")["expired"])
+
+
+def remind_approvals(client: Client) -> tuple[int, int]:
+    """Remind of approvals at half of their time, tell the second line at three quarters; how many of each."""
+    answer = call(client, "remind_approvals")
+    return int(answer["reminded"]), int(answer["second_line"])
+
+
+def is_waiting(client: Client, approval_id: str) -> bool:
+    """Whether an approval still waits for a decision."""
+    row = first(client.table("approvals").select("status").eq("id", approval_id).limit(1))
+    return row is not None and row["status"] == "pending"
 
 
 def get_incident(client: Client, incident_id: str) -> Incident:

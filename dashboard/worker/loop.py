@@ -11,7 +11,9 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from types import TracebackType
 from typing import Self
 
@@ -22,20 +24,25 @@ from dashboard.domain.clock import Clock, utc_now
 from dashboard.errors import ConfigurationError, IncidentScribeError, LostLease
 from dashboard.kestra_api.client import KestraApi
 from dashboard.settings import WorkerSettings
-from dashboard.store import outbox, runs
+from dashboard.store import outbox, runs, workers
 from dashboard.store.connection import as_service, new_http_client
-from dashboard.store.outbox import Kind, Leased, Settlement
+from dashboard.store.outbox import FOR_KESTRA, Kind, Leased, Settlement
 from dashboard.worker import bell
 from dashboard.worker.command import Commander
 from dashboard.worker.deliver import Deliverer
+from dashboard.worker.notify import Notifier, channels_of
 from dashboard.worker.reconcile import EVERY_SECONDS as RECONCILE_SECONDS
 from dashboard.worker.reconcile import Reconciler
 from dashboard.worker.start import Starter
 
 log = logging.getLogger(__name__)
 
+_VERSION = metadata.version("incidentscribe")
+
 POLL_SECONDS = 1.0
 _EXPIRE_SECONDS = 2.0
+# The desk says that no worker is alive when nothing was heard for a few of these.
+_BEAT_SECONDS = 10.0
 # As many rows as threads, so that a row's lease begins when its attempt does. An attempt is at most
 # a few calls of 10 s.
 _THREADS = 4
@@ -64,6 +71,11 @@ class _Trouble:
     def __init__(self, subject: str) -> None:
         self._subject = subject
         self._last: str | None = None
+
+    @property
+    def last(self) -> str | None:
+        """What does not work now, or None."""
+        return self._last
 
     def raised(self, error: IncidentScribeError) -> None:
         if str(error) != self._last:
@@ -101,14 +113,22 @@ class Worker:
         )
         self._deliverer = Deliverer(self._kestra, self._instance_uuid)
         self._commander = Commander(self._kestra, self._instance_uuid)
+        self._notifier = Notifier(
+            channels_of(settings, self._http),
+            settings.desk_url,
+            lambda approval_id: outbox.is_waiting(self._client(), approval_id),
+        )
         self._reconciler = Reconciler(self._kestra)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="worker")
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._started_at = clock()
+        self._heart = _Every(_BEAT_SECONDS)
         self._expiry = _Every(_EXPIRE_SECONDS)
         self._reconciliation = _Every(RECONCILE_SECONDS)
         self._supabase_trouble = _Trouble("the outbox")
         self._reconcile_trouble = _Trouble("reconciling")
+        self._notice_trouble = _Trouble("notices")
 
     def __enter__(self) -> Self:
         return self
@@ -145,35 +165,63 @@ class Worker:
     def run(self) -> None:
         """Work until `stop`. No failure ends it: what is owed stays owed."""
         log.info("worker=%s started", self.name)
+        # A mail server that hangs keeps no decision from Kestra: notices have a thread of their own.
+        notices = threading.Thread(
+            target=self._repeat,
+            args=(self.tick_notices, self._notice_trouble, self._stopping.wait),
+            name="notices",
+            daemon=True,
+        )
+        notices.start()
+        self._repeat(self.tick, self._supabase_trouble, bell.wait)
+        notices.join()
+        log.info("worker=%s stopped", self.name)
+
+    def _repeat(self, tick: Callable[[], bool], trouble: _Trouble, wait: Callable[[float], object]) -> None:
         pause = POLL_SECONDS
         while not self._stopping.is_set():
             try:
-                was_busy = self.tick()
+                was_busy = tick()
             except IncidentScribeError as error:
-                self._supabase_trouble.raised(error)
+                trouble.raised(error)
                 pause = min(max(pause, POLL_SECONDS) * 2, _LONGEST_PAUSE_SECONDS)
             except Exception:
                 log.exception("worker=%s met something unexpected and goes on", self.name)
                 pause = _LONGEST_PAUSE_SECONDS
             else:
-                self._supabase_trouble.passed()
+                trouble.passed()
                 pause = 0.0 if was_busy else POLL_SECONDS
             if pause:
-                bell.wait(pause)
-        log.info("worker=%s stopped", self.name)
+                wait(pause)
 
     def tick(self) -> bool:
         """One round; True when there was work, so that the next round need not wait."""
         client = self._client()
+        if self._heart.is_due():
+            self._beat(client)
         if self._expiry.is_due():
             expired = outbox.expire_approvals(client)
             if expired:
                 log.info("approvals expired=%d", expired)
-        leased = outbox.take(client, self.name, list(Kind), limit=_THREADS, lease_seconds=_LEASE_SECONDS)
+            reminded, second_line = outbox.remind_approvals(client)
+            if reminded or second_line:
+                log.info("approvals reminded=%d second_line=%d", reminded, second_line)
+        leased = outbox.take(client, self.name, FOR_KESTRA, limit=_THREADS, lease_seconds=_LEASE_SECONDS)
         list(self._pool.map(self._pay, leased))
         if self._reconciliation.is_due():
             self._reconcile(client)
         return bool(leased)
+
+    def tick_notices(self) -> bool:
+        """Send one notice that is due; True when there was one."""
+        leased = outbox.take(self._client(), self.name, [Kind.NOTICE], limit=1, lease_seconds=_LEASE_SECONDS)
+        for row in leased:
+            self._pay(row)
+        return bool(leased)
+
+    def _beat(self, client: Client) -> None:
+        trouble = self._reconcile_trouble.last
+        workers.beat(client, self.name, started_at=self._started_at, version=_VERSION, trouble=trouble)
 
     def _reconcile(self, client: Client) -> None:
         # Kestra may be away for long; that must not keep the loop from expiring approvals.
@@ -221,6 +269,8 @@ class Worker:
                 return self._deliverer.attempt(row, self._clock())
             case Kind.COMMAND:
                 return self._commander.attempt(row)
+            case Kind.NOTICE:
+                return self._notifier.attempt(row, self._clock())
 
     def _client(self) -> Client:
         """A client of this moment: it costs 0.05 ms and is not safe to share between threads."""

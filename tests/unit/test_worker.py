@@ -76,6 +76,7 @@ class FakeSupabase:
             return httpx.Response(200, json={"settled": True, "status": "owed"})
         answers: Json = {
             "expire_approvals": {"expired": 0},
+            "remind_approvals": {"reminded": 0, "second_line": 0},
             "finish_run": {"known": True},
             "take_checks": self.executions,
             "note_missing": {"times": 1, "lost": False},

@@ -1,0 +1,1 @@
+"""Notices: what people are told outside the desk, and the channels it goes by."""
