@@ -3,61 +3,40 @@
 import streamlit as st
 
 from dashboard.domain.clock import utc_now
-from dashboard.domain.incident import IncidentStatus
-from dashboard.domain.severity import Severity
-from dashboard.store import incidents
+from dashboard.store import incidents, services
+from dashboard.store.incidents import PAGE_SIZE
 from dashboard.ui import session
-from dashboard.ui.cards import render_incident
-from dashboard.ui.chips import severity_chip, status_chip
-from dashboard.ui.errors_view import render_empty, shown
-from dashboard.ui.known import read, render_known
+from dashboard.ui.errors_view import render_empty
+from dashboard.ui.incident_filters import PAGE, render_incident_filters
+from dashboard.ui.incident_rows import render_incident_rows
+from dashboard.ui.known import read
+from dashboard.ui.live import live, organization_topic
+from dashboard.ui.page_header import headed, render_page_header
+from dashboard.ui.paging import render_paging
 
 session.require()
-st.title("Incidents")
-
-search = st.text_input(
-    "Search", key="q", bind="query-params", placeholder="Title, service or id", icon=":material/search:"
-)
-statuses = st.pills(
-    "Status",
-    list(IncidentStatus),
-    selection_mode="multi",
-    key="status",
-    bind="query-params",
-    format_func=lambda status: status_chip(status).word,
-)
-severities = st.pills(
-    "Severity",
-    list(Severity),
-    selection_mode="multi",
-    key="severity",
-    bind="query-params",
-    format_func=lambda level: severity_chip(level).word,
-)
 
 
-@st.fragment(run_every=5)
+@live(organization_topic(), key="incidents")
 def found() -> None:
-    """The page of the list that the filters ask for."""
-    user = session.require()
-    with shown():
-        page = int(st.session_state.get("incidents_page") or 1)
-        known = read(
-            f"incidents_{search}_{statuses}_{severities}_{page}",
-            lambda: incidents.list_incidents(
-                user.client, search=search or "", statuses=statuses, severities=severities, page=page
-            ),
-        )
-        render_known(known)
-        some, has_more = known.value
-        if not some and (search or statuses or severities):
+    """Head, fields and the page of the list they ask for: one scope, so that no press is lost to typing."""
+    client = session.require().client
+    head = st.container()
+    with headed("Incidents", head):
+        named = read("services", lambda: services.list_services(client))
+        filters = render_incident_filters([service.name for service in named.value], utc_now())
+        page = int(st.session_state.get(PAGE) or 1)
+        known = read(f"incidents_{filters}_{page}", lambda: incidents.list_incidents(client, filters, page))
+        some = known.value
+        with head:
+            render_page_header("Incidents", some.standing.sentence, known)
+        if some.incidents:
+            render_incident_rows("incident_rows", some.incidents, some.now)
+        elif filters.is_narrow:
             render_empty("No incident matches.", "Clear the search or a filter.")
-        elif not some:
+        else:
             render_empty("There are no incidents yet.", "Submit one, or try a sample.")
-        for incident in some:
-            render_incident(incident, utc_now())
-        if has_more or page > 1:
-            st.pagination(page + has_more, key="incidents_page")
+        render_paging(PAGE, page, some.count, some.count_words, are_more=some.are_more, size=PAGE_SIZE)
 
 
 found()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
 from supabase import Client
 
+from dashboard.domain.clock import to_iso
 from dashboard.domain.incident import Incident, IncidentEvent, IncidentPayload, SubmitReceipt
+from dashboard.domain.listing import IncidentFilters, IncidentPage
 from dashboard.errors import NotFound
 from dashboard.store.connection import call, first, rows
 from dashboard.store.reading import all_understood, understood
@@ -19,13 +21,6 @@ _LIST_COLUMNS = (
     "id,organization_id,external_id,source,service,severity,status,needs_human,needs_human_reason,"
     "title,occurrences,submitted_by,submitted_by_name,version,created_at,updated_at,resolved_at,closed_at"
 )
-
-
-class IncidentPage(NamedTuple):
-    """One page of a list, and whether another one follows."""
-
-    incidents: tuple[Incident, ...]
-    has_more: bool
 
 
 def submit_incident(user: Client, payload: IncidentPayload) -> SubmitReceipt:
@@ -55,38 +50,25 @@ def find_incidents(user: Client, incident_ids: Sequence[str]) -> dict[str, Incid
     return found
 
 
-def list_incidents(
-    user: Client,
-    *,
-    search: str = "",
-    statuses: Sequence[str] = (),
-    severities: Sequence[str] = (),
-    page: int = 1,
-) -> IncidentPage:
-    """A page of incidents, newest first; `search` looks in title, service and id."""
-    arguments = {
-        "search": search,
-        "statuses": list(statuses) or None,
-        "severities": list(severities) or None,
+def list_incidents(user: Client, filters: IncidentFilters | None = None, page: int = 1) -> IncidentPage:
+    """A page of incidents, newest first, each with its latest run and for whom it waits.
+
+    Raises InvalidInput for a fact that nobody counts.
+    """
+    wanted = filters or IncidentFilters()
+    arguments: dict[str, Any] = {
+        "search": wanted.search,
+        "statuses": list(wanted.statuses) or None,
+        "severities": list(wanted.severities) or None,
+        "services": list(wanted.services) or None,
+        "since": to_iso(wanted.since) if wanted.since else None,
+        "until": to_iso(wanted.until) if wanted.until else None,
+        "fact": wanted.fact,
+        "mine": wanted.mine,
         "skip": (max(1, page) - 1) * PAGE_SIZE,
-        # One more than is shown tells whether there is another page; counting them all would read them all.
-        "take": PAGE_SIZE + 1,
+        "take": PAGE_SIZE,
     }
-    found = rows(user.rpc("search_incidents", arguments).select(_LIST_COLUMNS))
-    return IncidentPage(all_understood(Incident, found[:PAGE_SIZE]), len(found) > PAGE_SIZE)
-
-
-def list_needing_people(user: Client, limit: int = 10) -> tuple[Incident, ...]:
-    """Open incidents that say a person has to look, newest first."""
-    query = (
-        user.table("incidents")
-        .select(_LIST_COLUMNS)
-        .eq("needs_human", True)
-        .in_("status", ["open", "investigating", "awaiting_approval"])
-        .order("updated_at", desc=True)
-        .limit(limit)
-    )
-    return all_understood(Incident, rows(query))
+    return understood(IncidentPage, call(user, "list_incidents", arguments))
 
 
 def list_events(user: Client, incident_id: str) -> tuple[IncidentEvent, ...]:

@@ -87,6 +87,8 @@ _POSTMORTEMS: Final = {
 }
 
 NEEDS_HUMAN: Final = Chip("needs a person", "front_hand", "orange")
+FOR_YOU: Final = Chip("you", "person", "green")
+STARTING: Final = Chip("being started", "sync", "blue")
 
 
 def severity_chip(severity: Severity) -> Chip:

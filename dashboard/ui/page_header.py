@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.domain.clock import age_words, utc_now
+from dashboard.domain.clock import utc_now
+from dashboard.errors import IncidentScribeError
+from dashboard.ui.clocks import render_fresh
+from dashboard.ui.errors_view import render_error
 from dashboard.ui.known import Known
 from dashboard.ui.text import escape
-from dashboard.ui.times import STALE_AFTER_SECONDS, with_age
+from dashboard.ui.times import with_age
+
+# Live fragments look again every 30 s although nothing happened; one look may be lost.
+_STALE_AFTER_SECONDS = 75.0
 
 
 def render_page_header(
-    title: str, sentence: str = "", known: Known[Any] | None = None, *, how: str = "polled"
+    title: str, sentence: str = "", known: Known[Any] | None = None, *, how: str = "live"
 ) -> None:
     """Draw the head of a page; from within its live fragment, so that sentence and age stay true.
 
     `title` and `sentence` are shown letter by letter. `known` is what the page was drawn from; `how` it came
-    is one word: pushed, polled. Where it could not be read just now a warning says since when.
+    is one word: live, polled. Where it could not be read just now a warning says since when.
     """
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="page_header"):
         st.title(escape(title), anchor=False, width="stretch")
         if known is not None:
-            st.caption(_freshness(known, how), width="content")
+            late = 0 if known.error else _STALE_AFTER_SECONDS
+            render_fresh("page_fresh", known.as_of, utc_now(), how, stale_after_seconds=late)
     if sentence:
         st.markdown(escape(sentence))
     if known is not None and known.error is not None:
@@ -42,8 +52,15 @@ def render_outage(known: Known[Any]) -> None:
     )
 
 
-def _freshness(known: Known[Any], how: str) -> str:
-    now = utc_now()
-    text = f"as of {known.as_of:%H:%M:%S} UTC, {age_words(known.as_of, now)}, {how}"
-    is_stale = known.error is not None or (now - known.as_of).total_seconds() > STALE_AFTER_SECONDS
-    return f":orange-badge[:material/history: stale] {text}" if is_stale else text
+@contextmanager
+def headed(title: str, head: DeltaGenerator) -> Iterator[None]:
+    """Around reading and drawing a page: what could not be read at all is said below the page's title.
+
+    `head` is the place above everything else, where the page draws its head once it has read.
+    """
+    try:
+        yield
+    except IncidentScribeError as error:
+        with head:
+            render_page_header(title)
+        render_error(error)

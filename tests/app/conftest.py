@@ -100,9 +100,8 @@ def words(app: AppTest) -> str:
     kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "error", "code", "text")
     found = [str(getattr(element, "value", "")) for kind in kinds for element in app.get(kind)]
     # What our own components draw stands in their data.
-    found += [
-        leaf for drawn in app.get("bidi_component") if drawn.proto.json for leaf in _leaves(json.loads(drawn.proto.json))
-    ]
+    drawn = [component.proto.json for component in app.get("bidi_component")]
+    found += [leaf for data in drawn if data for leaf in _leaves(json.loads(data))]
     text = "\n".join(found)
     return re.sub(r"\\(?=[!-/:-@\[-`{-~])|\u2060", "", text)
 

@@ -11,6 +11,8 @@ from dashboard.domain.approval import Approval, ApprovalRule, WaitingApproval, c
 from dashboard.domain.clock import to_iso, utc_now
 from dashboard.domain.execution import Execution, ExecutionRecord
 from dashboard.domain.incident import Incident
+from dashboard.domain.listing import IncidentPage, ListedIncident
+from dashboard.domain.overview import Attention, Overview
 from dashboard.store.executions import Owed
 
 INCIDENT_ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -267,3 +269,42 @@ def make_analysis(**fields: Any) -> AiAnalysis:
         "completed_at": None,
     }
     return AiAnalysis.model_validate(base | fields)
+
+
+def make_overview(**parts: Any) -> Overview:
+    return Overview.model_validate({"now": utc_now(), "worker_seen_at": ago(3)} | parts)
+
+
+def make_attention(**fields: Any) -> Attention:
+    base = {
+        "id": INCIDENT_ID,
+        "external_id": "INC-20261124-0001",
+        "service": "payment-api",
+        "severity": "HIGH",
+        "status": "investigating",
+        "title": "Payments time out at the database pool",
+        "reason": "Escalated: it is HIGH.",
+        "created_at": ago(95),
+        "escalated_at": ago(60),
+        "told_nobody": True,
+        "since": ago(60),
+    }
+    return Attention.model_validate(base | fields)
+
+
+def make_listed(**fields: Any) -> ListedIncident:
+    base = {
+        "id": INCIDENT_ID,
+        "external_id": "INC-20261124-0001",
+        "source": "desk",
+        "service": "payment-api",
+        "severity": "MEDIUM",
+        "status": "investigating",
+        "title": "Payments time out at the database pool",
+        "created_at": ago(95),
+    }
+    return ListedIncident.model_validate(base | fields)
+
+
+def make_page(*incidents: ListedIncident) -> IncidentPage:
+    return IncidentPage(now=utc_now(), incidents=incidents, count=len(incidents))

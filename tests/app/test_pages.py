@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import pytest
 
+from dashboard.domain.clock import parse_instant
+from dashboard.domain.listing import IncidentFilters, IncidentPage
+from dashboard.domain.overview import Trend
 from dashboard.errors import UpstreamUnreachable
-from dashboard.store import approvals, executions, incidents, postmortems
-from dashboard.store.incidents import IncidentPage
+from dashboard.store import incidents, overview, postmortems
 from dashboard.store.people import Role
 from dashboard.ui import session
 from tests.app.conftest import Open, person, words
 from tests.app.examples import (
+    APPROVAL_ID,
     INCIDENT_ID,
     ago,
     make_analysis,
+    make_attention,
     make_incident,
-    make_run,
-    make_start,
+    make_listed,
+    make_overview,
+    make_page,
     make_waiting,
 )
 
-PAGES = ["overview", "submit", "incidents", "approvals", "postmortems"]
+PAGES = ["overview", "submit", "incidents", "approvals", "postmortems", "system"]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -60,78 +65,191 @@ def test_an_address_without_an_id_says_so(
 
 
 class TestOverview:
-    def test_nothing_needs_you(self, open_page: Open) -> None:
+    def test_nothing_needs_you_and_what_was_decided_last(
+        self, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         text = words(open_page())
         assert "Nothing needs you." in text
+        assert "Nothing was decided yet." in text
         assert "Nothing is running." in text
+        last = {"id": APPROVAL_ID, "status": "approved", "by": "Ana Approver", "at": ago(600)}
+        monkeypatch.setattr(overview, "get_overview", lambda _: make_overview(last_decision=last))
+        assert f"Last decision {ago(600):%H:%M} UTC by Ana Approver, 10 min ago" in words(open_page())
 
-    def test_what_i_may_decide_stands_first(self, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_what_i_may_decide_stands_first_and_the_rest_is_counted(
+        self, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         others = make_waiting(id=INCIDENT_ID, may_decide=False, why_not="You submitted this incident.")
-        monkeypatch.setattr(approvals, "list_waiting", lambda _: (make_waiting(), others))
+        seen = make_overview(waiting=(make_waiting(), others), attention=(make_attention(),))
+        monkeypatch.setattr(overview, "get_overview", lambda _: seen)
         app = open_page()
         text = words(app)
-        assert "Restart payment-api" in text
+        assert text.index("Restart payment-api") < text.index("nobody could be told")
         assert "You submitted this incident" not in text
-        assert any("1 for you" in str(link.label) for link in app.get("page_link"))
+        assert any("1 more waits for somebody else" in str(link.label) for link in app.get("page_link"))
 
-    def test_starts_and_runs_are_told_apart(self, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(executions, "list_starting", lambda _: (make_start(),))
-        monkeypatch.setattr(executions, "list_running", lambda _: (make_run(),))
-        monkeypatch.setattr(incidents, "find_incidents", lambda *_: {INCIDENT_ID: make_incident()})
+    def test_what_somebody_else_has_taken_does_not_need_me(
+        self, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen = make_overview(attention=(make_attention(holder="Ben", title="Taken by Ben"),))
+        monkeypatch.setattr(overview, "get_overview", lambda _: seen)
+        app = open_page()
+        assert "Nothing needs you." in words(app)
+        assert any("1 is in somebody else's hands" in str(link.label) for link in app.get("page_link"))
+
+    def test_a_viewer_sees_what_waits_for_whomever(
+        self, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen = make_overview(attention=(make_attention(holder="Ben", title="Taken by Ben"),))
+        monkeypatch.setattr(overview, "get_overview", lambda _: seen)
+        monkeypatch.setattr(session, "current_user", lambda: person(Role.VIEWER, "Vera Viewer"))
+        app = open_page()
+        assert "Taken by Ben" in words(app)
+        assert app.subheader[0].value == "Needs somebody"
+
+    def test_starts_runs_and_pauses_are_told_apart(
+        self, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        about = {
+            "incident_id": INCIDENT_ID,
+            "external_id": "INC-1",
+            "title": "Pool",
+            "service": "payment-api",
+            "severity": "MEDIUM",
+        }
+        seen = make_overview(
+            starting=[about | {"owed_since": ago(3), "last_error": "Kestra cannot be reached."}],
+            running=[
+                about | {"state": "RUNNING", "step": "ai_agent_analyze", "started_at": ago(90)},
+                about | {"state": "PAUSED", "step": "require_approval_medium", "started_at": ago(90)},
+            ],
+        )
+        monkeypatch.setattr(overview, "get_overview", lambda _: seen)
         text = words(open_page())
-        assert "Being started since 3 s ago" in text
-        assert "Analyse the cause, for" in text
+        for said in (
+            "being started",
+            "Kestra cannot be reached.",
+            "working",
+            "Analyse the cause",
+            "waiting for",
+        ):
+            assert said in text
+
+    def test_each_part_that_is_away_has_a_sentence_of_its_own(
+        self, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        alarm = {
+            "id": 1,
+            "kind": "kestra_unreachable",
+            "sentence": "Kestra cannot be reached (ConnectError).",
+            "means": "Runs are not followed.",
+            "to_do": "Check the service.",
+            "raised_at": ago(60),
+            "seen_at": ago(1),
+        }
+        model = {"asked": 2, "problems": 2, "problem": "the model gave no answer", "problem_at": ago(30)}
+        seen = make_overview(alarms=[alarm], worker_seen_at=None, model=model)
+        monkeypatch.setattr(overview, "get_overview", lambda _: seen)
+        app = open_page()
+        assert {warning.proto.title for warning in app.warning} == {
+            "Kestra does not answer",
+            "No worker is alive",
+            "The model gave no usable answer",
+        }
+        assert "the model gave no answer, 30 s ago" in words(app)
+
+    def test_the_last_day_stands_against_the_week_before(
+        self, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        reported = [{"day": 7, "severity": "HIGH", "count": 3}, {"day": 2, "severity": "UNKNOWN", "count": 7}]
+        pace = {"today": 90, "today_count": 2, "before": 180, "before_count": 4, "days": [None] * 7 + [90]}
+        trend = Trend.model_validate({"now": ago(0), "reported": reported, "approved": pace})
+        monkeypatch.setattr(overview, "get_trend", lambda _: trend)
+        metrics = {metric.label: metric for metric in open_page().metric}
+        assert (metrics["Incidents reported"].value, metrics["Incidents reported"].delta) == ("3", "2.0")
+        assert (metrics["HIGH"].value, metrics["LOW"].value) == ("3", "0")
+        assert (metrics["Time to approve"].value, metrics["Time to approve"].delta) == ("1 min 30 s", "-50 %")
+        assert metrics["Time to resolve"].value == "none"
 
 
 class TestIncidents:
     def test_filters_live_in_the_address(self, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-        asked: list[dict[str, object]] = []
+        asked: list[tuple[IncidentFilters, int]] = []
 
-        def listed(_: object, **filters: object) -> IncidentPage:
-            asked.append(filters)
-            return IncidentPage((make_incident(),), False)
+        def listed(_: object, filters: IncidentFilters, page: int) -> IncidentPage:
+            asked.append((filters, page))
+            return make_page(make_listed())
 
         monkeypatch.setattr(incidents, "list_incidents", listed)
-        text = words(open_page("incidents", q="pool", status="investigating", severity="MEDIUM"))
-        assert asked[-1] == {
-            "search": "pool",
-            "statuses": ["investigating"],
-            "severities": ["MEDIUM"],
-            "page": 1,
-        }
-        assert "No incident matches." not in text
+        text = words(
+            open_page(
+                "incidents",
+                q="pool",
+                status="investigating",
+                severity="MEDIUM",
+                mine="true",
+                since="2026-11-01T00:00:00Z",
+                fact="reopened",
+            )
+        )
+        [(filters, page)] = asked
+        assert page == 1
+        assert filters == IncidentFilters(
+            search="pool",
+            statuses=("investigating",),
+            severities=("MEDIUM",),
+            since=parse_instant("2026-11-01T00:00:00Z"),
+            fact="reopened",
+            mine=True,
+        )
+        assert "Only those reported from 2026-11-01 00:00:00 UTC, reopened." in text
+
+    def test_a_row_says_how_it_stands_and_for_whom_it_waits(
+        self, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waits = {"what": "decision", "you": True, "who": "approver or more"}
+        some = make_page(
+            make_listed(status="awaiting_approval", state="PAUSED", waits_for=waits),
+            make_listed(id=APPROVAL_ID, waits_for={"what": "person"}, state="FAILED"),
+        )
+        monkeypatch.setattr(incidents, "list_incidents", lambda *_: some)
+        text = words(open_page("incidents"))
+        for said in ("awaiting approval", "Paused", "you", "to decide", "Failed", "a person, nobody yet"):
+            assert said in text
+        assert f"/incident?id={INCIDENT_ID}" in text
 
     def test_filtered_out_is_not_the_same_as_none(self, open_page: Open) -> None:
         assert "There are no incidents yet." in words(open_page("incidents"))
         assert "No incident matches." in words(open_page("incidents", q="nothing like it"))
 
-    def test_an_unreachable_supabase_is_said(self, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-        def fail(*_: object, **__: object) -> None:
-            raise UpstreamUnreachable("Supabase", "Supabase cannot be reached (ConnectError).")
-
+    def test_an_unreachable_supabase_is_said_below_the_title(
+        self, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(incidents, "list_incidents", fail)
         app = open_page("incidents")
         assert not app.exception
+        assert [title.value for title in app.title] == ["Incidents"]
         assert "Supabase cannot be reached (ConnectError)." in words(app)
 
     @pytest.mark.parametrize(
-        ("name", "function"), [("incidents", "list_incidents"), ("overview", "list_needing_people")]
+        ("name", "module", "function"),
+        [("incidents", incidents, "list_incidents"), ("overview", overview, "get_overview")],
     )
     def test_what_was_known_stays_on_screen_with_its_age(
-        self, open_page: Open, monkeypatch: pytest.MonkeyPatch, name: str, function: str
+        self, open_page: Open, monkeypatch: pytest.MonkeyPatch, name: str, module: object, function: str
     ) -> None:
-        def fail(*_: object, **__: object) -> None:
-            raise UpstreamUnreachable("Supabase", "Supabase cannot be reached (ConnectError).")
-
-        found = (make_incident(),)
-        monkeypatch.setattr(incidents, "list_incidents", lambda *_, **__: IncidentPage(found, False))
-        monkeypatch.setattr(incidents, "list_needing_people", lambda *_: found)
+        monkeypatch.setattr(incidents, "list_incidents", lambda *_: make_page(make_listed()))
+        monkeypatch.setattr(overview, "get_overview", lambda _: make_overview(attention=(make_attention(),)))
         app = open_page(name)
         assert "Supabase cannot be reached" not in words(app)
-        monkeypatch.setattr(incidents, function, fail)
+        monkeypatch.setattr(module, function, fail)
         text = words(app.run())
         assert "Shown is what was known just now" in text
         assert "payment-api" in text
+
+
+def fail(*_: object, **__: object) -> None:
+    raise UpstreamUnreachable("Supabase", "Supabase cannot be reached (ConnectError).")
 
 
 class TestPostmortem:

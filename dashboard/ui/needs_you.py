@@ -1,0 +1,125 @@
+"""What needs the reader, gravest and most urgent first: one row each, with why and since when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from dashboard.domain.approval import WaitingApproval
+from dashboard.domain.overview import Attention, Overview, Stuck
+from dashboard.domain.steps import step_title
+from dashboard.routes import APPROVAL, APPROVALS, INCIDENT, INCIDENTS, SYSTEM
+from dashboard.ui.chips import NEEDS_HUMAN, Chip, severity_chip
+from dashboard.ui.errors_view import render_empty
+from dashboard.ui.links import render_link
+from dashboard.ui.rows import Column, Part, Row, age, chip, countdown, link, render_rows, text
+from dashboard.ui.times import with_age
+
+_COLUMNS = (
+    Column("Severity", "chips", "max-content"),
+    Column("What", "titled", "minmax(12rem, 1fr)"),
+    Column("Why", "fact", "minmax(10rem, 1fr)"),
+    Column("When", "fact", "minmax(max-content, 8rem)"),
+)
+_DECIDE = Chip("decide", "how_to_reg", "yellow")
+_NOBODY_TOLD = Chip("nobody could be told", "notifications_off", "red")
+_ESCALATED = Chip("escalated, not acknowledged", "campaign", "orange")
+_FAILED = Chip("run failed", "cancel", "red")
+_STUCK = Chip("stuck", "sync_problem", "orange")
+_OWED = {
+    "start_run": "the start of a run",
+    "deliver_decision": "a decision on its way to the flow",
+    "command": "a command to Kestra",
+    "notice": "a notice to people",
+}
+
+
+def mine(seen: Overview, *, anybody: bool) -> tuple[list[WaitingApproval], list[Attention]]:
+    """What the reader may decide, and what nobody else has taken.
+
+    With `anybody`, for readers who may do neither, what waits for whomever.
+    """
+    waiting = [approval for approval in seen.waiting if approval.may_decide or anybody]
+    return waiting, [incident for incident in seen.attention if incident.is_anybodys or anybody]
+
+
+def render_others(seen: Overview, *, anybody: bool) -> None:
+    """In one line each: what waits for somebody else, and where to see it."""
+    waiting, attention = mine(seen, anybody=anybody)
+    if others := len(seen.waiting) - len(waiting):
+        waits = "waits" if others == 1 else "wait"
+        render_link(APPROVALS, f"{others} {'more ' if waiting else ''}{waits} for somebody else's decision")
+    if taken := len(seen.attention) - len(attention):
+        render_link(INCIDENTS, f"{taken} {'is' if taken == 1 else 'are'} in somebody else's hands")
+
+
+def render_last_decision(seen: Overview) -> None:
+    """Nothing is left to do, and what was done last."""
+    last = seen.last_decision
+    if last is None:
+        render_empty("Nothing needs you.", "Nothing was decided yet.")
+        return
+    by = last.by or "somebody"
+    when = f"{last.at:%H:%M} UTC by {by}, {with_age(last.at, seen.now)}"
+    render_empty("Nothing needs you.", f"Last decision {when}: {last.status}.")
+
+
+def render_needs_you(
+    waiting: Sequence[WaitingApproval], attention: Sequence[Attention], stuck: Sequence[Stuck], now: datetime
+) -> None:
+    """Draw them in this order; `now` is the database's clock."""
+    rows = [*_to_decide(waiting), *_to_look_at(attention), *_to_get_moving(stuck)]
+    render_rows("needs_you", "What needs you", _COLUMNS, rows, now)
+
+
+def _to_decide(waiting: Sequence[WaitingApproval]) -> Iterator[Row]:
+    for approval in waiting:
+        cells = [
+            [chip(severity_chip(approval.severity))],
+            [link(approval.title), _about(approval.service, approval.external_id)],
+            [chip(_DECIDE), text(approval.summary, "quiet")],
+            [countdown(approval.deadline_at)],
+        ]
+        yield Row(approval.id, APPROVAL, cells, {"id": approval.id})
+
+
+def _to_look_at(attention: Sequence[Attention]) -> Iterator[Row]:
+    for incident in attention:
+        cells = [
+            [chip(severity_chip(incident.severity))],
+            [link(incident.title), _about(incident.service, incident.external_id)],
+            _why(incident),
+            [age(incident.since)],
+        ]
+        yield Row(incident.id, INCIDENT, cells, {"id": incident.id})
+
+
+def _why(incident: Attention) -> list[Part]:
+    if incident.escalated_at:
+        return [
+            chip(_NOBODY_TOLD if incident.told_nobody else _ESCALATED),
+            text(incident.reason or "", "quiet"),
+        ]
+    if incident.failed_at:
+        at = f"at: {step_title(incident.failed_step)}" if incident.failed_step else ""
+        return [chip(_FAILED), text(at or incident.reason or "", "quiet")]
+    return [chip(NEEDS_HUMAN), text(incident.reason or "No reason was recorded.", "quiet")]
+
+
+def _to_get_moving(stuck: Sequence[Stuck]) -> Iterator[Row]:
+    for work in stuck:
+        what = _OWED.get(work.kind, work.kind)
+        cells = [
+            [chip(severity_chip(work.severity))] if work.severity else [],
+            [link(work.title or what.capitalize()), text(work.service or "", "quiet wide")],
+            [chip(_STUCK), text(f"{what}: {work.last_error or 'no reason was recorded'}", "quiet")],
+            [age(work.stuck_since)],
+        ]
+        if work.incident_id:
+            yield Row(work.id, INCIDENT, cells, {"id": work.incident_id})
+        else:
+            yield Row(work.id, SYSTEM, cells)
+
+
+def _about(service: str, external_id: str) -> Part:
+    return text(f"{service}, {external_id}", "quiet wide")

@@ -1,0 +1,21 @@
+"""Pages of a list that is cut on the server."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import streamlit as st
+
+
+def render_paging(key: str, page: int, count: int, words: str, *, are_more: bool, size: int) -> None:
+    """How many there are, and the way to the other pages; `key` is the page's name in the address too.
+
+    `count` is the number of rows, or of those that were counted where `are_more`.
+    """
+    pages = max(1, ceil(count / size), page + 1 if are_more else 1)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        if count:
+            first, last = (page - 1) * size + 1, min(page * size, count) if not are_more else page * size
+            st.caption(f"{first} to {last} of {words}." if pages > 1 else f"{words}.", width="content")
+        if pages > 1:
+            st.pagination(pages, key=key, bind="query-params", width="content")

@@ -1,0 +1,56 @@
+"""The last 24 hours against the week before, as figures with their last eight days."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.domain.clock import duration_words
+from dashboard.domain.overview import Count, Pace, Trend
+from dashboard.ui.chips import severity_chip
+
+_WIDTH = 150  # pixels: two beside each other on a phone
+
+
+def render_trend(trend: Trend) -> None:
+    """Incidents by severity, time to approve, time to resolve."""
+    with st.grid(min_column_width=_WIDTH):
+        _count("Incidents reported", trend.count())
+        _pace("Time to approve", trend.approved, "From the question to the decision, median, by decisions.")
+        _pace("Time to resolve", trend.resolved, "From the report to resolved, median, by resolutions.")
+    with st.grid(min_column_width=_WIDTH):
+        for level, count in trend.by_severity():
+            _count(level.value, count, icon=f":material/{severity_chip(level).icon}:")
+    st.caption("Each line has eight spans of 24 hours; the last one ends now.")
+
+
+def _count(label: str, count: Count, icon: str | None = None) -> None:
+    st.metric(
+        label,
+        count.today,
+        round(count.today - count.before, 1),
+        delta_color="inverse",
+        delta_description=f"a day: {count.before:.1f} the week before",
+        icon=icon,
+        chart_data=count.days,
+        chart_type="bar",
+        border=True,
+    )
+
+
+def _pace(label: str, pace: Pace, meaning: str) -> None:
+    before = f"before: {duration_words(pace.before)}" if pace.before is not None else "none the week before"
+    change = (
+        round((pace.today - pace.before) / pace.before * 100)
+        if pace.today is not None and pace.before
+        else None
+    )
+    st.metric(
+        label,
+        duration_words(pace.today) if pace.today is not None else "none",
+        None if change is None else f"{change:+d} %",
+        delta_color="inverse",
+        delta_description=f"{pace.today_count} today, {before}",
+        help=meaning,
+        chart_data=[day or 0 for day in pace.days] if pace.before_count + pace.today_count else None,
+        border=True,
+    )
