@@ -21,6 +21,8 @@ _FAILURES = {
     "ConstraintViolationException": (422, "Invalid entity"),
     "FlowProcessingException": (422, "Invalid entity"),
     "KVStoreException": (422, "Illegal argument"),
+    "InvalidQueryFiltersException": (400, "Bad Request"),
+    "DateTimeParseException": (422, "Invalid entity"),
     "ConflictException": (409, "Conflict"),
     "IllegalArgumentException": (422, "Illegal argument"),
     "IllegalStateException": (409, "Illegal state"),

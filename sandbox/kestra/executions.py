@@ -1,22 +1,23 @@
-"""Executions: read, follow, and the actions on them."""
+"""Executions: read, search, follow, and the actions on them."""
 
-from collections.abc import Callable
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sandbox.kestra import bridge
+from sandbox.kestra import bridge, queries
 from sandbox.kestra.answers import Refusal, json_response, shown_execution
 from sandbox.kestra.bodies import read_form
 from sandbox.kestra.bridge import failures, java
 from sandbox.kestra.engine import TENANT, Engine
+from sandbox.kestra.orders import command, existing, submit
 from sandbox.kestra.streams import Streams
 
-_ACTION_SECONDS = 10
 # What the API of 2.0 leaves out of a task run: it has outputs of their own address.
 _NOT_IN_TASK_RUN = ("executionId", "namespace", "flowId", "outputs")
+_NOT_IN_SEARCH = ("taskRunList", "outputs", "deleted", "metadata")
 
 
 async def get(request: Request) -> Response:
@@ -39,6 +40,40 @@ def _get(engine: Engine, execution_id: str) -> dict[str, Any]:
     for task_run in shown.get("taskRunList", ()):
         for name in _NOT_IN_TASK_RUN:
             task_run.pop(name, None)
+    return shown
+
+
+async def search(request: Request) -> Response:
+    """`GET /executions/search`: a page of executions without their task runs; 422 for an unknown filter."""
+    return json_response(await run_in_threadpool(_search, request.app.state.engine, request.query_params))
+
+
+def _search(engine: Engine, query: QueryParams) -> dict[str, Any]:
+    with failures():
+        wanted = queries.filters(query, "EXECUTION")
+        page = queries.page(query, "searchExecutions", engine.executions.sortMapping())
+        found = engine.executions.find(page, TENANT, wanted)
+        shown = [{"tenantId": TENANT} | shown_execution(execution) for execution in found]
+    for each in shown:
+        for name in _NOT_IN_SEARCH:
+            each.pop(name, None)
+    return queries.results(found, shown)
+
+
+async def flow(request: Request) -> Response:
+    """`GET /executions/{execution}/flow`: the flow in the revision that runs, without what its tasks say."""
+    return json_response(
+        await run_in_threadpool(_flow, request.app.state.engine, request.path_params["execution"])
+    )
+
+
+def _flow(engine: Engine, execution_id: str) -> dict[str, Any]:
+    with failures():
+        flow = engine.flows.findByExecutionWithoutAcl(existing(engine, execution_id)).toFlow()
+        shown: dict[str, Any] = bridge.to_python(
+            java("io.kestra.core.models.flows.FlowForExecution").of(flow)
+        )
+    shown.pop("tenantId", None)
     return shown
 
 
@@ -67,8 +102,42 @@ def _resume(engine: Engine, execution_id: str, fields: list[tuple[str, bytes]]) 
         parts = bridge.publisher(bridge.form_part(name, value) for name, value in fields)
         inputs = service.readInputs(execution, flow, parts).block()
         resumed = java("io.kestra.plugin.core.flow.Pause$Resumed").now()
-        command = java("io.kestra.core.executor.command.Resume").from_(execution, resumed, inputs)
-        return _command(engine, execution_id, "Resume", command)
+        order = java("io.kestra.core.executor.command.Resume").from_(execution, resumed, inputs)
+        return json_response(command(engine, execution_id, "Resume", order))
+
+
+async def validate_resume(request: Request) -> Response:
+    """`POST /executions/{execution}/actions/resume/validate`: 200 with what is wrong with each input."""
+    fields = await read_form(request)
+    return await run_in_threadpool(
+        _validate_resume, request.app.state.engine, request.path_params["execution"], fields
+    )
+
+
+def _validate_resume(engine: Engine, execution_id: str, fields: list[tuple[str, bytes]]) -> Response:
+    with failures():
+        service = engine.bean("io.kestra.core.services.ExecutionService")
+        execution = service.getExecutionIfPause(TENANT, execution_id, True)
+        flow = engine.flows.findByExecutionWithoutAcl(execution).toFlow()
+        parts = bridge.publisher(bridge.form_part(name, value) for name, value in fields)
+        found = service.validateForResume(execution, flow, parts).block()
+        inputs = [_shown_input(each) for each in found]
+        return json_response(
+            {"id": str(flow.getId()), "namespace": str(flow.getNamespace()), "inputs": inputs, "checks": []}
+        )
+
+
+def _shown_input(found: Any) -> dict[str, Any]:
+    shown = {
+        "input": bridge.to_python(found.input()),
+        "value": bridge.to_python(found.value()),
+        "enabled": bool(found.enabled()),
+        "isDefault": bool(found.isDefault()),
+        "errors": [{"message": str(problem.getMessage())} for problem in found.exceptions() or ()],
+    }
+    if shown["value"] is None:
+        del shown["value"]
+    return shown
 
 
 async def restart(request: Request) -> Response:
@@ -78,9 +147,8 @@ async def restart(request: Request) -> Response:
 
 def _restart(engine: Engine, execution_id: str) -> Response:
     with failures():
-        execution = _existing(engine, execution_id)
-        command = java("io.kestra.core.executor.command.Restart").from_(execution, None)
-        return _command(engine, execution_id, "Restart", command)
+        order = java("io.kestra.core.executor.command.Restart").from_(existing(engine, execution_id), None)
+        return json_response(command(engine, execution_id, "Restart", order))
 
 
 async def kill(request: Request) -> Response:
@@ -90,7 +158,7 @@ async def kill(request: Request) -> Response:
 
 def _kill(engine: Engine, execution_id: str) -> Response:
     with failures():
-        execution = _existing(engine, execution_id)
+        execution = existing(engine, execution_id)
         if execution.getState().isTerminated():
             return json_response(shown_execution(execution))
         queue = engine.generic_bean(
@@ -105,31 +173,7 @@ def _kill(engine: Engine, execution_id: str) -> Response:
             .isOnKillCascade(True)
             .tenantId(TENANT)
         )
-        return _submit(
+        killed = submit(
             engine, execution_id, "Kill", lambda operation: queue.emit(order.operationId(operation).build())
         )
-
-
-def _existing(engine: Engine, execution_id: str) -> Any:
-    return engine.bean("io.kestra.core.services.ExecutionService").getExecution(TENANT, execution_id, True)
-
-
-def _command(engine: Engine, execution_id: str, action: str, command: Any) -> Response:
-    queue = engine.generic_bean(
-        "io.kestra.core.queues.DispatchQueueInterface", "io.kestra.core.executor.command.ExecutionCommand"
-    )
-    return _submit(
-        engine, execution_id, action, lambda operation: queue.emit(command.withOperationId(operation))
-    )
-
-
-def _submit(engine: Engine, execution_id: str, action: str, emit: Callable[[Any], object]) -> Response:
-    """Sends an order to the executor and waits until it was carried out or refused (409)."""
-    waiter = engine.bean("io.kestra.core.services.AsyncOperationWaiter")
-    event = waiter.submitAndWait(execution_id, bridge.consumer(emit), bridge.seconds(_ACTION_SECONDS))
-    if str(event.outcome()) != "SUCCEEDED":
-        raise Refusal(
-            409,
-            f"Conflict: Failed to execute action '{action}' on execution '{execution_id}': {event.error()}",
-        )
-    return json_response(shown_execution(_existing(engine, execution_id)))
+        return json_response(killed)

@@ -1,12 +1,13 @@
-"""Flows: validate, create, update, read. Sources are YAML."""
+"""Flows: validate, create, update, read, list, delete. Sources are YAML."""
 
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sandbox.kestra import bridge
+from sandbox.kestra import bridge, queries
 from sandbox.kestra.answers import Refusal, json_response
 from sandbox.kestra.bodies import FLOW_LIMIT, read_text, require_type
 from sandbox.kestra.bridge import failures, java
@@ -76,6 +77,44 @@ def _get(engine: Engine, path: dict[str, str], source: bool) -> Response:
         if flow is None:
             raise Refusal(404, "Not Found")
         return _shown(flow if source else flow.toFlow())
+
+
+async def search(request: Request) -> Response:
+    """`GET /flows/search`: a page of flows, each in its last revision and without source."""
+    return json_response(await run_in_threadpool(_search, request.app.state.engine, request.query_params))
+
+
+def _search(engine: Engine, query: QueryParams) -> dict[str, Any]:
+    with failures():
+        wanted, page = queries.filters(query, "FLOW"), queries.page(query, "searchFlows")
+        found = engine.flows.find(page, TENANT, wanted)
+        return queries.results(found, queries.listed(found))
+
+
+async def of_namespace(request: Request) -> Response:
+    """`GET /flows/{namespace}`: all flows of a namespace; `[]` where there are none."""
+    return json_response(
+        await run_in_threadpool(_of_namespace, request.app.state.engine, request.path_params["namespace"])
+    )
+
+
+def _of_namespace(engine: Engine, namespace: str) -> list[dict[str, Any]]:
+    with failures():
+        return queries.listed(engine.flows.findByNamespace(TENANT, namespace))
+
+
+async def delete(request: Request) -> Response:
+    """`DELETE /flows/{namespace}/{flow}`: 204, or 404 unknown; saved again it counts its revisions on."""
+    return await run_in_threadpool(_delete, request.app.state.engine, request.path_params)
+
+
+def _delete(engine: Engine, path: dict[str, str]) -> Response:
+    with failures():
+        flow = _find(engine, path["namespace"], path["flow"])
+        if flow is None:
+            raise Refusal(404, "Not Found")
+        _service(engine).delete(flow)
+        return Response(status_code=204)
 
 
 def _find(engine: Engine, namespace: str, flow_id: str) -> Any | None:

@@ -3,10 +3,11 @@
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sandbox.kestra import bridge
+from sandbox.kestra import bridge, queries
 from sandbox.kestra.answers import Refusal, json_response
 from sandbox.kestra.bodies import VALUE_LIMIT, read_text, require_type
 from sandbox.kestra.bridge import JavaFailure, failures, java
@@ -29,6 +30,20 @@ def _get(engine: Engine, namespace: str, key: str) -> Response:
         return json_response(
             shown | {"revision": int(entry.revision()), "updated": bridge.to_python(entry.updateDate())}
         )
+
+
+async def search(request: Request) -> Response:
+    """`GET /kv`: a page of keys, without values, of all namespaces or of those that filters name."""
+    return json_response(await run_in_threadpool(_search, request.app.state.engine, request.query_params))
+
+
+def _search(engine: Engine, query: QueryParams) -> dict[str, Any]:
+    with failures():
+        wanted, page = queries.filters(query, "KV_METADATA"), queries.page(query, "listAllKeys")
+        repository = engine.bean("io.kestra.core.repositories.KvMetadataRepositoryInterface")
+        found = repository.find(page, TENANT, wanted, False, False)
+        entries = [bridge.to_python(java("io.kestra.core.storages.kv.KVEntry").from_(each)) for each in found]
+        return queries.results(found, entries)
 
 
 async def put(request: Request) -> Response:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sandbox.kestra import executions, flows, instance, kv, logs, outputs, webhook
+from sandbox.kestra import creation, executions, flows, instance, kv, logs, outputs, webhook
 from sandbox.kestra.answers import json_response
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -54,11 +54,16 @@ ROUTES = (
         webhook.call,
         open=True,
     ),
-    Served(("GET",), "/api/v1/{tenant}/executions/search", not_served),  # else "search" would be an execution
+    Served(("GET",), "/api/v1/{tenant}/executions/search", executions.search),
+    # After the webhook's and before those of one execution, which has fewer or other segments.
+    Served(("POST",), "/api/v1/{tenant}/executions/{namespace}/{flow}", creation.create),
     Served(("GET",), _EXECUTION, executions.get),
+    Served(("GET",), f"{_EXECUTION}/flow", executions.flow),
     Served(("GET",), f"{_EXECUTION}/follow", executions.follow),
     Served(("POST",), f"{_EXECUTION}/actions/resume", executions.resume),
+    Served(("POST",), f"{_EXECUTION}/actions/resume/validate", executions.validate_resume),
     Served(("POST",), f"{_EXECUTION}/actions/restart", executions.restart),
+    Served(("POST",), f"{_EXECUTION}/actions/replay", creation.replay),
     Served(("DELETE",), f"{_EXECUTION}/actions/kill", executions.kill),
     Served(("GET",), "/api/v1/{tenant}/outputs/{execution}", outputs.of_execution),
     Served(("GET",), "/api/v1/{tenant}/outputs/{execution}/{task_run}", outputs.of_task_run),
@@ -67,8 +72,12 @@ ROUTES = (
     Served(("GET",), "/api/v1/{tenant}/logs/{execution}/follow", logs.follow),
     Served(("POST",), "/api/v1/{tenant}/flows/validate", flows.validate),
     Served(("POST",), "/api/v1/{tenant}/flows", flows.create),
+    Served(("GET",), "/api/v1/{tenant}/flows/search", flows.search),
+    Served(("GET",), "/api/v1/{tenant}/flows/{namespace}", flows.of_namespace),
     Served(("GET",), "/api/v1/{tenant}/flows/{namespace}/{flow}", flows.get),
     Served(("PUT",), "/api/v1/{tenant}/flows/{namespace}/{flow}", flows.update),
+    Served(("DELETE",), "/api/v1/{tenant}/flows/{namespace}/{flow}", flows.delete),
+    Served(("GET",), "/api/v1/{tenant}/kv", kv.search),
     Served(("GET",), "/api/v1/{tenant}/namespaces/{namespace}/kv/{key}", kv.get),
     Served(("PUT",), "/api/v1/{tenant}/namespaces/{namespace}/kv/{key}", kv.put),
     Served(("DELETE",), "/api/v1/{tenant}/namespaces/{namespace}/kv/{key}", kv.delete),
