@@ -14,18 +14,20 @@ const number = (version) => Number(version.split(".")[1])
 const newer = (a, b) => epoch(a) === epoch(b) && number(a) > number(b)
 let held = false, signedOut = false, pumping = false, serverEpoch = null, foreignSince = 0
 
-// What a listener should ask for now, or null.
+// What a listener should ask for now, or null. `tries` counts what was asked for and has not helped yet.
 function wanted(listener, now) {
   const waited = now - Math.max(listener.askedAt, listener.ranAt)
-  if (listener.askedAt > listener.ranAt && waited < listener.patience) return null
+  const isPatient = listener.tries && waited < RETRY * 2 ** Math.min(listener.tries - 1, 4)
   const foreign = serverEpoch !== null && serverEpoch !== epoch(listener.shown)
   if (listener.whole) {
-    const stuck = [...listeners].some((other) => other.unanswered >= 3)
-    return (foreign || signedOut || stuck) && !listener.over ? `whole.${now}` : null
+    const stuck = signedOut || [...listeners].some((other) => !other.whole && other.tries > 3)
+    if (!stuck && !foreign) listener.tries = 0
+    // Behind a balancer the socket may have another process than the page, whatever is run.
+    return isPatient || !(stuck || (foreign && listener.tries < 3)) ? null : `whole.${now}`
   }
+  if (isPatient || signedOut) return null
+  if (foreign && now - foreignSince < 5 * RETRY) return null // the whole page comes first
   const channel = channels.get(listener.topic)
-  if (foreign && now - foreignSince < 5 * RETRY) return null // the whole page comes first: see revive
-  if (signedOut) return null
   if (channel?.open && !foreign) {
     if (newer(channel.latest, listener.shown)) return channel.latest
     return waited >= listener.refresh ? `refresh.${now}` : null
@@ -40,8 +42,7 @@ function pump() {
   for (const listener of listeners) {
     const news = wanted(listener, now)
     if (news === null) continue
-    if (listener.askedAt > listener.ranAt) listener.unanswered += 1
-    listener.patience = listener.whole && listener.unanswered ? Math.min(listener.patience * 2, REFUSED_WAIT) : RETRY
+    listener.tries += 1
     listener.askedAt = now
     listener.rerun(news)
     pumping = true
@@ -57,7 +58,7 @@ function connect(topic, channel) {
   socket.onmessage = ({ data }) => {
     const news = JSON.parse(data)
     Object.assign(channel, { open: true, wait: 250, lostAt: 0, latest: news.version, headline: news.headline })
-    if (serverEpoch !== epoch(news.version)) { serverEpoch = epoch(news.version); foreignSince = Date.now() }
+    if (serverEpoch !== epoch(news.version)) [serverEpoch, foreignSince] = [epoch(news.version), Date.now()]
     for (const listener of channel.listeners) listener.paint(news.version, news.headline)
     setTimeout(pump, news.after)
   }
@@ -98,8 +99,8 @@ function leave(listener) {
 }
 
 function start(data, parentElement) {
-  const listener = { topic: data.topic, whole: Boolean(data.whole), ranAt: Date.now(), askedAt: 0, unanswered: 0 }
-  Object.assign(listener, { patience: RETRY, shown: data.version, painted: null })
+  const listener = { topic: data.topic, whole: Boolean(data.whole), shown: data.version, painted: null }
+  Object.assign(listener, { ranAt: Date.now(), askedAt: 0, tries: 0 })
   const [line, note] = ["output", "small"].map((name) => parentElement.querySelector(name))
   listener.paint = (version, headline) => {
     if (!line || (listener.painted && newer(listener.painted, version))) return // what has ended stays ended
@@ -137,8 +138,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   listener.rerun = (news) => setTriggerValue("news", news)
   if (listener.run !== data.run) {
-    Object.assign(listener, { run: data.run, ranAt: Date.now(), unanswered: 0, patience: RETRY })
-    Object.assign(listener, { fallback: data.fallback, refresh: data.refresh, shown: data.version })
+    Object.assign(listener, { run: data.run, ranAt: Date.now(), shown: data.version })
+    Object.assign(listener, { fallback: data.fallback, refresh: data.refresh })
+    if (!listener.whole) listener.tries = 0
     listener.paint(data.version, data.headline)
   }
   pump()

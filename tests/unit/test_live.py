@@ -101,6 +101,10 @@ class TestHeadline:
         assert headline(ended) == "Succeeded"
         assert headline(execution("CREATED", "NEW_IN_KESTRA_3")) == "NEW_IN_KESTRA_3"
 
+    def test_a_task_that_only_holds_others_is_no_step(self) -> None:
+        task = TaskRun(id="t", task_id="handle", state="CREATED")
+        assert headline(RUNNING.model_copy(update={"task_runs": (task,)})) == "Running"
+
 
 class TestFollowing:
     @pytest.fixture
