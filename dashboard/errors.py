@@ -15,6 +15,7 @@ IncidentScribeError
 ├── TamperedLog                     the audit log is not what was written
 ├── NotFound                        there is no such thing, or it is not yours to see
 ├── InvalidInput                    carries `fields`, one problem each
+│   ├── InvalidJson                 carries `line`, `column` and an `excerpt` with a caret
 │   └── ReasonRequired              a rejection needs a reason
 └── Conflict                        the world has moved on
     ├── AlreadyDecided              carries `by`, `at`, `decision`, `reason`
@@ -198,6 +199,16 @@ class InvalidInput(IncidentScribeError):
     ) -> None:
         super().__init__(what, means=means, to_do=to_do)
         self.fields = tuple(fields)
+
+
+class InvalidJson(InvalidInput):
+    """A text that is not JSON; `line` and `column` count from 1, `excerpt` is plain text of several lines."""
+
+    def __init__(self, what: str, *, line: int, column: int, excerpt: str, to_do: str | None = None) -> None:
+        super().__init__(what, to_do=to_do)
+        self.line = line
+        self.column = column
+        self.excerpt = excerpt
 
 
 class ReasonRequired(InvalidInput):

@@ -4,62 +4,117 @@ from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
+from supabase import Client
 
-from dashboard.domain.incident import parse_payload
-from dashboard.domain.severity import Severity
-from dashboard.errors import IncidentScribeError
+from dashboard.domain.draft import Draft
+from dashboard.domain.incident import SubmitReceipt, parse_payload
+from dashboard.domain.preview import Preview
+from dashboard.domain.severity import normalise
+from dashboard.errors import IncidentScribeError, UpstreamUnreachable
 from dashboard.routes import INCIDENT
-from dashboard.store import incidents, services
+from dashboard.samples import Sample
+from dashboard.store import drafts, incidents, previews, services
 from dashboard.store.people import Role
 from dashboard.store.services import Service
-from dashboard.ui import session
-from dashboard.ui.errors_view import render_error
+from dashboard.ui import draft_keeper, session
+from dashboard.ui.fields import send_while_typed
 from dashboard.ui.links import go_to
-from dashboard.ui.submit_form import render_consequence, render_form, render_json, render_samples
+from dashboard.ui.page_header import render_page_header
+from dashboard.ui.recovery import rerun_when_answered
+from dashboard.ui.submit_form import collect, render_fields, render_submit
+from dashboard.ui.submit_json import heading, render_json, render_submit_json
+from dashboard.ui.submit_preview import render_preview
+from dashboard.ui.submit_samples import render_samples
 from dashboard.worker import bell
 
+TABS = {"form": "Form", "json": "JSON", "samples": "Samples"}
+AWAY = "Supabase does not answer, so nothing can be submitted just now. What is typed stays here."
+
 user = session.require(Role.RESPONDER)
-if "submitted" in st.session_state:
-    go_to(INCIDENT, id=st.session_state.pop("submitted"))
-st.title("Submit incident")
-st.caption("It is saved first, then the flow is started. Nothing submitted is lost.")
+if incident_id := draft_keeper.destination():
+    go_to(INCIDENT, id=incident_id)
 
 
-def submit(raw: Mapping[str, Any]) -> None:
-    """Save the incident and wake the worker; the next lines of this run lead to the incident."""
+def client() -> Client:
+    """The person's client now: a token of an earlier run may have ended."""
+    return session.require(Role.RESPONDER).client
+
+
+storage = draft_keeper.Storage(
+    find=lambda: drafts.find_draft(client()),
+    save=lambda draft, version: drafts.save_draft(client(), draft, version),
+    discard=lambda: drafts.discard_draft(client()),
+)
+kept = draft_keeper.open_draft(user.person.user_id, storage)
+
+
+def submit(raw: Mapping[str, Any], rest: Draft, *, leave: bool = True) -> SubmitReceipt:
+    """Save the incident and wake the worker; `rest` stays a draft. The next run leads to the incident."""
     receipt = incidents.submit_incident(session.require(Role.RESPONDER).writer, parse_payload(dict(raw)))
     bell.ring()
-    if receipt.joined:
+    if receipt.joined and leave:
         st.session_state["joined"] = receipt
-    st.session_state["submitted"] = receipt.incident_id
+    draft_keeper.settle(kept, receipt.incident_id if leave else None, rest, storage)
+    return receipt
+
+
+def send_sample(sample: Sample, payload: dict[str, Any]) -> list[SubmitReceipt]:
+    """As often as it says; several reports are shown here, one leads to its incident."""
+    return [submit(payload, kept.draft, leave=sample.times == 1) for _ in range(sample.times)]
 
 
 known: tuple[Service, ...] = ()
+why_not = ""
 try:
     known = services.list_services(user.client)
-except IncidentScribeError as error:
-    render_error(error)
+except UpstreamUnreachable:
+    why_not = AWAY
 
-main, side = st.columns([2, 1], gap="large")
-with main:
-    form, pasted, samples = st.tabs(["Form", "JSON", "Samples"], on_change="rerun", key="submit_tab")
-    if form.open:
-        with form:
-            render_form(known, submit)
-    if pasted.open:
-        with pasted:
-            render_json(submit)
-    if samples.open:
-        with samples:
-            render_samples(submit)
-with side, st.container(border=True):
-    chosen = st.session_state.get("submit_severity") if form.open else None
-    name = st.session_state.get("submit_service") if form.open else None
-    if form.open:
-        render_consequence(
-            Severity(chosen) if chosen else None, next((s for s in known if s.name == name), None)
+
+def ask(service: str, severity: str, title: str, own_id: str = "") -> Preview | IncidentScribeError:
+    """What would happen; or why that is not known. It depends on the service first of all."""
+    try:
+        if not service:
+            return Preview()
+        return previews.preview_submission(user.client, service, severity, title, own_id)
+    except IncidentScribeError as error:
+        return error
+
+
+if (wanted := TABS.get(st.query_params.get("tab", ""))) and "submit_tab" not in st.session_state:
+    st.session_state["submit_tab"] = wanted
+render_page_header(
+    "Submit incident", "It is saved first, then the flow is started. Nothing submitted is lost."
+)
+send_while_typed()
+form, pasted, samples = st.tabs(list(TABS.values()), on_change="rerun", key="submit_tab")
+if form.open:
+    with form:
+        collect(kept)
+        draft = kept.draft
+        preview = ask(draft.service, draft.severity, draft.title)
+        main, side = st.columns([2, 1], gap="large")
+        with main:
+            render_fields(kept, known, preview)
+        with side:
+            render_preview(preview, draft.service, normalise(draft.severity), may_separate=True)
+        render_submit(kept, lambda raw: submit(raw, Draft(json_text=kept.draft.json_text)), why_not)
+        draft_keeper.keep_and_say(kept, storage)
+if pasted.open:
+    with pasted:
+        main, side = st.columns([2, 1], gap="large")
+        with main:
+            render_json(kept)
+        with side:
+            service, severity, title, own_id = heading(kept.draft.json_text)
+            render_preview(ask(service, severity, title, own_id), service, normalise(severity))
+        render_submit_json(
+            kept, lambda raw: submit(raw, kept.draft.model_copy(update={"json_text": ""})), why_not
         )
-    else:
-        st.markdown("**What will happen**")
-        for level in (Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL):
-            st.markdown(f"**{level}**: {level.consequence}")
+        draft_keeper.keep_and_say(kept, storage)
+if samples.open:
+    with samples:
+        render_samples(kept, send_sample, why_not)
+
+if why_not:
+    rerun_when_answered(lambda: services.list_services(client()))

@@ -191,7 +191,8 @@ end $$;
 comment on function private.branch_preview is
     'What the flow would do with this incident, stored or not: {severity, does: act, ask or escalate, why, …}.';
 
-create function public.preview_submission(service text, severity text default null, title text default null) returns jsonb
+create function public.preview_submission(
+    service text, severity text default null, title text default null, external_id text default null) returns jsonb
 language plpgsql stable security definer set search_path = '' as $$
 declare
     me public.profiles := private.require_role('responder');
@@ -215,9 +216,9 @@ begin
         incident.severity := level;
         branches := branches || private.branch_preview(incident, approval);
     end loop;
-    if coalesce(trim(preview_submission.service), '') <> '' and coalesce(trim(preview_submission.title), '') <> '' then
-        twin := private.open_twin(me.organization_id, null, private.fingerprint(preview_submission.service, preview_submission.title));
-    end if;
+    twin := private.open_twin(me.organization_id, nullif(trim(preview_submission.external_id), ''),
+        case when trim(preview_submission.service) <> '' and trim(preview_submission.title) <> ''
+            then private.fingerprint(preview_submission.service, preview_submission.title) end);
     return jsonb_build_object(
         'service', case when known.id is not null then jsonb_build_object(
             'name', known.name, 'owner', known.owner, 'tier', known.tier, 'runbook_url', known.runbook_url) end,
@@ -225,6 +226,7 @@ begin
         'twin', case when twin.id is not null then jsonb_build_object(
             'incident_id', twin.id, 'external_id', twin.external_id, 'title', twin.title, 'severity', twin.severity, 'status', twin.status,
             'opened_at', twin.created_at, 'occurrences', twin.occurrences,
+            'same_id', twin.external_id is not distinct from trim(preview_submission.external_id),
             'effect', private.effect_of_joining(twin, coalesce(preview_submission.severity, twin.severity))) end);
 end $$;
 comment on function public.preview_submission is
@@ -232,7 +234,7 @@ comment on function public.preview_submission is
 
 -- Rights ---------------------------------------------------------------------------------------------------------
 
-revoke all on function public.preview_submission(text, text, text) from public, anon, authenticated, service_role;
-grant execute on function public.preview_submission(text, text, text) to authenticated;
+revoke all on function public.preview_submission(text, text, text, text) from public, anon, authenticated, service_role;
+grant execute on function public.preview_submission(text, text, text, text) to authenticated;
 revoke all on all functions in schema private from public, anon, authenticated, service_role;
 grant execute on function private.my_organization() to authenticated;

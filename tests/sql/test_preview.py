@@ -139,6 +139,14 @@ class TestTheTwin:
         assert again["incident_id"] == first["incident_id"]
 
 
+    def test_one_with_the_same_id_is_found_before_one_with_the_same_title(self, desk: Desk) -> None:
+        desk.submit(title="Same")
+        named = desk.submit(id="INC-B", title="Other")
+        said = preview(desk, title="Same", external_id="INC-B")["twin"]
+        assert (said["incident_id"], said["same_id"]) == (named["incident_id"], True)
+        assert desk.submit(id="INC-B", title="Same")["incident_id"] == named["incident_id"]
+
+
 def test_a_preview_changes_nothing(desk: Desk) -> None:
     preview(desk, severity="HIGH", title="x")
     assert desk.rows("select from incidents") == []
