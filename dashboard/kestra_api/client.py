@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import httpx
-from httpx_sse import EventSource
 from pydantic import RootModel
 
 from dashboard.domain.execution import Execution, FlowIdentity, LogLine
-from dashboard.errors import NotFound, UpstreamProtocolError
+from dashboard.errors import NotFound
 from dashboard.kestra_api import paths
+from dashboard.kestra_api.answers import read, read_text
+from dashboard.kestra_api.connection import Connection
 from dashboard.kestra_api.models import (
     ExecutionAnswer,
     ExecutionPage,
     FlowAnswer,
     Instance,
+    KvPage,
     KvValue,
     LogAnswer,
     SearchAnswer,
     Started,
     Validated,
-    read,
-    read_text,
 )
-from dashboard.kestra_api.refusals import SERVICE, raise_for_refusal, translated
-from dashboard.loopback import DIRECT
+from dashboard.kestra_api.refusals import raise_for_refusal
 from dashboard.settings import KestraSettings
 
-_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
-# Kestra sends nothing on a stream while an execution is paused. After this silence the follower
-# looks for itself, so a connection that died unnoticed is never trusted for longer.
-STREAM_SILENCE_SECONDS = 10.0
-_STREAM_TIMEOUT = httpx.Timeout(10.0, connect=3.0, read=STREAM_SILENCE_SECONDS)
+# Kestra is asked for its version again after this, and whenever it could not be reached.
+_LINE_SECONDS = 300.0
+_KV_PAGE = 100
 
 
 class _Validations(RootModel[list[Validated]]):
@@ -61,24 +59,12 @@ class KestraApi:
     """A client for one Kestra. Safe to share between threads; close it at the end."""
 
     def __init__(self, settings: KestraSettings, transport: httpx.BaseTransport | None = None) -> None:
-        auth = (settings.kestra_username, settings.kestra_password.get_secret_value())
-        self._http = httpx.Client(
-            base_url=settings.kestra_url, auth=auth, timeout=_TIMEOUT, transport=transport, mounts=DIRECT
-        )
-        # Streams last for hours: in a pool of their own they never keep a request waiting.
-        self._streams = httpx.Client(
-            base_url=settings.kestra_url,
-            auth=auth,
-            timeout=_STREAM_TIMEOUT,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            transport=transport,
-            mounts=DIRECT,
-        )
+        self._connection = Connection(settings, transport, self._forget_line)
         self._line: paths.Line | None = None
+        self._line_until = 0.0
 
     def close(self) -> None:
-        self._http.close()
-        self._streams.close()
+        self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -92,16 +78,23 @@ class KestraApi:
 
     def get_instance(self) -> Instance:
         """Version and uuid of the Kestra that answers now; remembers its line."""
-        instance = read(Instance, self._request("GET", paths.CONFIGS, "its configuration"))
-        self._line = paths.line_of(instance.version)
+        instance = read(Instance, self._connection.request("GET", paths.CONFIGS, "its configuration"))
+        self._remember(paths.line_of(instance.version))
         return instance
 
+    def _remember(self, line: paths.Line) -> paths.Line:
+        self._line, self._line_until = line, time.monotonic() + _LINE_SECONDS
+        return line
+
+    def _forget_line(self) -> None:
+        """A Kestra that was away may be another version when it is back."""
+        self._line = None
+
     def _current_line(self) -> paths.Line:
-        if self._line is None:
-            self.get_instance()
-        if self._line is None:
-            raise UpstreamProtocolError(SERVICE, "Kestra did not say its version.")
-        return self._line
+        line = self._line
+        if line is not None and time.monotonic() < self._line_until:
+            return line
+        return paths.line_of(self.get_instance().version)
 
     # Executions
 
@@ -111,7 +104,7 @@ class KestraApi:
         Not repeatable: an UpstreamUnreachable with `may_have_arrived` leaves open whether it started.
         A webhook needs its key only, so no password travels with it.
         """
-        response = self._request(
+        response = self._connection.request(
             "POST", paths.webhook(namespace, flow_id, key), "the webhook", json=payload, auth=None
         )
         # 204: a condition of the trigger was not met, nothing was started.
@@ -123,7 +116,9 @@ class KestraApi:
 
     def get_execution(self, execution_id: str) -> Execution:
         """The execution as it is now. Raises NotFound."""
-        response = self._request("GET", paths.execution(execution_id), f"the execution {execution_id}")
+        response = self._connection.request(
+            "GET", paths.execution(execution_id), f"the execution {execution_id}"
+        )
         return read(ExecutionAnswer, response).to_domain()
 
     def search_executions(
@@ -147,7 +142,9 @@ class KestraApi:
             params["filters[state][IN]"] = ",".join(states)
         for key, value in (labels or {}).items():
             params[f"filters[labels][EQUALS][{key}]"] = value
-        answer = read(SearchAnswer, self._request("GET", paths.SEARCH, "the search", params=params))
+        answer = read(
+            SearchAnswer, self._connection.request("GET", paths.SEARCH, "the search", params=params)
+        )
         found = tuple(result.to_domain() for result in answer.results)
         return ExecutionPage(executions=found, total=answer.total)
 
@@ -167,12 +164,12 @@ class KestraApi:
 
     def _act(self, method: str, execution_id: str, name: str, **request: Any) -> None:
         line = self._current_line()
-        response = self._send(method, line.action(execution_id, name), **request)
+        response = self._connection.send(method, line.action(execution_id, name), **request)
         if response.status_code in (404, 405):
             # Unknown execution, or another Kestra behind this address since we looked. A 404 did nothing.
-            self.get_instance()
-            if self._current_line() is not line:
-                response = self._send(method, self._current_line().action(execution_id, name), **request)
+            newer = paths.line_of(self.get_instance().version)
+            if newer is not line:
+                response = self._connection.send(method, newer.action(execution_id, name), **request)
         raise_for_refusal(response, f"to {name} the execution {execution_id}")
 
     def get_task_outputs(self, execution: Execution, task_id: str) -> dict[str, Any]:
@@ -184,11 +181,11 @@ class KestraApi:
         if not addresses:
             return run.outputs
         for address in addresses[:-1]:
-            response = self._send("GET", address)
+            response = self._connection.send("GET", address)
             if response.status_code != 404:
                 raise_for_refusal(response, f"the outputs of {task_id}")
                 return read(_Outputs, response).root
-        response = self._request("GET", addresses[-1], f"the outputs of {task_id}")
+        response = self._connection.request("GET", addresses[-1], f"the outputs of {task_id}")
         return read(_Outputs, response).root
 
     def list_logs(
@@ -199,7 +196,7 @@ class KestraApi:
         params = {line.log_level_parameter: min_level}
         if task_id is not None:
             params[line.log_task_parameter] = task_id
-        response = self._request("GET", paths.logs(execution_id), "the logs", params=params)
+        response = self._connection.request("GET", paths.logs(execution_id), "the logs", params=params)
         return tuple(entry.to_domain() for entry in read(_Logs, response).root)
 
     # Streams
@@ -210,7 +207,7 @@ class KestraApi:
         Raises UpstreamUnreachable also after STREAM_SILENCE_SECONDS without a frame, which is
         ordinary during a pause. An unknown id is a stream that closes without an `end`.
         """
-        for kind, data in self._stream(paths.follow(execution_id), {}):
+        for kind, data in self._connection.stream(paths.follow(execution_id), {}):
             has_state = kind != "start"
             yield Frame(kind, read_text(ExecutionAnswer, data).to_domain() if has_state else None)
 
@@ -220,29 +217,19 @@ class KestraApi:
         It never ends by itself, and raises as `follow` does.
         """
         parameters = {self._current_line().log_level_parameter: min_level}
-        for kind, data in self._stream(paths.follow_logs(execution_id), parameters):
+        for kind, data in self._connection.stream(paths.follow_logs(execution_id), parameters):
             yield None if kind == "start" else read_text(LogAnswer, data).to_domain()
-
-    def _stream(self, path: str, params: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-        # Kestra's frames have no `event:`; their kind stands in `id:`.
-        headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
-        with translated(), self._streams.stream("GET", path, params=params, headers=headers) as response:
-            if not response.is_success:
-                response.read()
-                raise_for_refusal(response, "to be followed")
-            for event in EventSource(response).iter_sse():
-                yield event.id, event.data
 
     # Flows
 
     def validate_flow(self, source: str) -> list[str]:
         """What is wrong with a flow's YAML, in Kestra's words; empty when it is valid."""
-        response = self._request("POST", paths.VALIDATE, "the flow's validation", **_yaml(source))
+        response = self._connection.request("POST", paths.VALIDATE, "the flow's validation", **_yaml(source))
         return [found.constraints for found in read(_Validations, response).root if found.constraints]
 
     def find_flow(self, namespace: str, flow_id: str) -> FlowIdentity | None:
         """The flow with its source, or None."""
-        response = self._send("GET", paths.flow(namespace, flow_id), params={"source": "true"})
+        response = self._connection.send("GET", paths.flow(namespace, flow_id), params={"source": "true"})
         if response.status_code == 404:
             return None
         raise_for_refusal(response, f"the flow {namespace}.{flow_id}")
@@ -250,18 +237,22 @@ class KestraApi:
 
     def create_flow(self, source: str) -> FlowIdentity:
         """Save a new flow. Raises InvalidInput when it exists or is refused."""
-        return read(FlowAnswer, self._request("POST", paths.FLOWS, "the flow", **_yaml(source))).to_domain()
+        return read(
+            FlowAnswer, self._connection.request("POST", paths.FLOWS, "the flow", **_yaml(source))
+        ).to_domain()
 
     def update_flow(self, namespace: str, flow_id: str, source: str) -> FlowIdentity:
         """Replace a flow; unchanged source keeps the revision."""
-        response = self._request("PUT", paths.flow(namespace, flow_id), "the flow", **_yaml(source))
+        response = self._connection.request(
+            "PUT", paths.flow(namespace, flow_id), "the flow", **_yaml(source)
+        )
         return read(FlowAnswer, response).to_domain()
 
     # Key-value store
 
     def put_kv(self, namespace: str, key: str, value: str) -> None:
         """Store a text. Sent as JSON text, because Kestra cuts bare text at its first blank or colon."""
-        self._request(
+        self._connection.request(
             "PUT",
             paths.kv(namespace, key),
             f"the value {key}",
@@ -269,22 +260,27 @@ class KestraApi:
             headers={"Content-Type": "text/plain"},
         )
 
+    def list_kv_keys(self, namespace: str) -> frozenset[str]:
+        """The keys stored in a namespace, without their values."""
+        keys: set[str] = set()
+        page, seen = 1, 0
+        while True:
+            answer = self._connection.request(
+                "GET", paths.KV, "the keys", params={"page": page, "size": _KV_PAGE}
+            )
+            found = read(KvPage, answer)
+            keys |= {entry.key for entry in found.results if entry.namespace == namespace}
+            page, seen = page + 1, seen + len(found.results)
+            if not found.results or seen >= found.total:
+                return frozenset(keys)
+
     def find_kv(self, namespace: str, key: str) -> KvValue | None:
         """A stored value with its type, or None."""
-        response = self._send("GET", paths.kv(namespace, key))
+        response = self._connection.send("GET", paths.kv(namespace, key))
         if response.status_code == 404:
             return None
         raise_for_refusal(response, f"the value {key}")
         return read(KvValue, response)
-
-    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        with translated():
-            return self._http.request(method, path, **request)
-
-    def _request(self, method: str, path: str, subject: str, **request: Any) -> httpx.Response:
-        response = self._send(method, path, **request)
-        raise_for_refusal(response, subject)
-        return response
 
 
 def _yaml(source: str) -> dict[str, Any]:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import httpx
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
 from dashboard.domain.execution import Execution, FlowIdentity, LogLine, StateChange, TaskRun
 from dashboard.domain.shape import Instant, Json, Shape
-from dashboard.errors import UpstreamProtocolError
-from dashboard.kestra_api.refusals import SERVICE
-
-_M = TypeVar("_M", bound=BaseModel)
 
 _EmptyForNull = BeforeValidator(lambda value: value or ())
 
@@ -140,6 +135,18 @@ class Validated(Shape):
     constraints: str | None = None
 
 
+class KvEntry(Shape):
+    """A key of the store, without its value."""
+
+    namespace: str
+    key: str
+
+
+class KvPage(Shape):
+    results: tuple[KvEntry, ...] = ()
+    total: int = 0
+
+
 class KvValue(Shape):
     type: str
     value: Any = None
@@ -160,20 +167,3 @@ class FlowAnswer(Shape):
             source=self.source or "",
             disabled=self.disabled,
         )
-
-
-def read(model: type[_M], response: httpx.Response) -> _M:
-    """An answer as a model. Raises UpstreamProtocolError when it is something else."""
-    return read_text(model, response.text)
-
-
-def read_text(model: type[_M], text: str) -> _M:
-    """JSON text as a model. Raises UpstreamProtocolError when it is something else."""
-    try:
-        return model.model_validate_json(text)
-    except ValidationError as error:
-        raise _not_understood(model.__name__, text) from error
-
-
-def _not_understood(wanted: str, text: str) -> UpstreamProtocolError:
-    return UpstreamProtocolError(SERVICE, f"Kestra's answer was not understood as {wanted}.", excerpt=text)

@@ -45,6 +45,9 @@ def flow(namespace: str, flow_id: str) -> str:
     return _path("flows", namespace, flow_id)
 
 
+KV = f"{_MAIN}/kv"
+
+
 def kv(namespace: str, key: str) -> str:
     return _path("namespaces", namespace, "kv", key)
 

@@ -1,0 +1,90 @@
+"""The connection to one Kestra: requests that end, streams that may stay open, errors of our tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from httpx_sse import EventSource
+
+from dashboard.errors import UpstreamUnreachable
+from dashboard.kestra_api.answers import whole
+from dashboard.kestra_api.refusals import raise_for_refusal, translated
+from dashboard.loopback import DIRECT
+from dashboard.settings import KestraSettings
+
+_TIMEOUT = httpx.Timeout(10.0, connect=3.0)
+# An answer is whole after this or never: httpx alone would wait for one byte every ten seconds.
+_ANSWER_SECONDS = 30.0
+_MOST_BYTES = 64 * 1024 * 1024
+# Kestra sends nothing on a stream while an execution is paused. After this silence the follower
+# looks for itself, so a connection that died unnoticed is never trusted for longer.
+STREAM_SILENCE_SECONDS = 10.0
+_STREAM_TIMEOUT = httpx.Timeout(10.0, connect=3.0, read=STREAM_SILENCE_SECONDS)
+
+
+class Connection:
+    """Safe to share between threads. `on_absence` is called when Kestra could not be reached."""
+
+    def __init__(
+        self,
+        settings: KestraSettings,
+        transport: httpx.BaseTransport | None,
+        on_absence: Callable[[], object],
+    ) -> None:
+        auth = (settings.kestra_username, settings.kestra_password.get_secret_value())
+        self._on_absence = on_absence
+        self._http = httpx.Client(
+            base_url=settings.kestra_url, auth=auth, timeout=_TIMEOUT, transport=transport, mounts=DIRECT
+        )
+        # Streams last for hours: in a pool of their own they never keep a request waiting.
+        self._streams = httpx.Client(
+            base_url=settings.kestra_url,
+            auth=auth,
+            timeout=_STREAM_TIMEOUT,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+            transport=transport,
+            mounts=DIRECT,
+        )
+
+    def close(self) -> None:
+        self._http.close()
+        self._streams.close()
+
+    def send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """The answer, whatever its status. Raises UpstreamUnreachable, UpstreamProtocolError."""
+        with self._noticing(), translated(), self._http.stream(method, path, **request) as response:
+            return whole(response, _ANSWER_SECONDS, _MOST_BYTES)
+
+    def request(self, method: str, path: str, subject: str, **request: Any) -> httpx.Response:
+        """An answer inside 2xx; for another the error it means. `subject` names what is asked for."""
+        response = self.send(method, path, **request)
+        raise_for_refusal(response, subject)
+        return response
+
+    def stream(self, path: str, params: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """The (kind, data) of each event until the stream is closed.
+
+        Raises UpstreamUnreachable also after STREAM_SILENCE_SECONDS without an event.
+        """
+        # Kestra's frames have no `event:`; their kind stands in `id:`.
+        headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+        with (
+            self._noticing(),
+            translated(),
+            self._streams.stream("GET", path, params=params, headers=headers) as response,
+        ):
+            if not response.is_success:
+                raise_for_refusal(whole(response, _ANSWER_SECONDS, _MOST_BYTES), "to be followed")
+            for event in EventSource(response).iter_sse():
+                yield event.id, event.data
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        try:
+            yield
+        except UpstreamUnreachable:
+            self._on_absence()
+            raise
