@@ -35,6 +35,11 @@ def migration_files() -> list[Path]:
     return sorted(_find("supabase", "migrations").glob("*.sql"))
 
 
+def newest_migration() -> str:
+    """The version of the newest one, such as `20261124000100`."""
+    return migration_files()[-1].name.partition("_")[0]
+
+
 def pages_folder() -> Path:
     """The folder of the Streamlit pages."""
     return _find("pages")

@@ -1,8 +1,72 @@
 """Is the desk itself well? One row per part: what was checked, when, and how to mend it."""
 
+from time import monotonic
+
 import streamlit as st
 
+from dashboard import doctor, doctor_kestra
+from dashboard.domain.alarm import Alarm
+from dashboard.domain.system import SystemReport
+from dashboard.errors import IncidentScribeError
+from dashboard.resources import flow_file, newest_migration
+from dashboard.store import alarms, system
+from dashboard.store.people import Role
 from dashboard.ui import session
+from dashboard.ui.known import read
+from dashboard.ui.page_header import headed, render_page_header
+from dashboard.ui.probes import probe_kestra, webhook_key
+from dashboard.ui.system_checks import render_declaration, render_findings
+
+LOOK_SECONDS = 15
 
 session.require()
-st.title("System")
+
+
+def timed_report() -> tuple[SystemReport, float]:
+    """The report and how many seconds it took."""
+    began = monotonic()
+    return system.get_report(session.require().client), monotonic() - began
+
+
+def kestra(seen: SystemReport | None) -> list[doctor.Finding]:
+    """What can be said of Kestra; without the database's word too."""
+    source = flow_file().read_text(encoding="utf-8")
+    return doctor_kestra.examine(probe_kestra(), source, webhook_key(), seen)
+
+
+def declare(alarm: Alarm, reason: str) -> int:
+    """Say that the Kestra of an alarm is gone."""
+    return alarms.declare_kestra_gone(session.require().writer, alarm, reason)
+
+
+@st.fragment(run_every=LOOK_SECONDS)
+def parts() -> None:
+    """Every part, looked at anew every few seconds."""
+    user = session.require()
+    head = st.container()
+    try:
+        known = read("system", timed_report)
+    except IncidentScribeError as error:
+        # Kestra can be well while the database is away.
+        findings = [doctor.supabase_answers(error), *kestra(None)]
+        with head:
+            render_page_header("System", doctor.summary(findings))
+        render_findings(findings)
+        return
+    with headed("System", head):
+        seen, seconds = known.value
+        findings = [
+            *(doctor.alarm_raised(alarm) for alarm in seen.alarms),
+            *kestra(seen),
+            *doctor.examine(seen, seconds, newest_migration()),
+        ]
+        with head:
+            render_page_header("System", doctor.summary(findings), known, how=f"every {LOOK_SECONDS} s")
+        render_findings(findings)
+        if user.may(Role.ADMIN):
+            for alarm in seen.alarms:
+                if alarm.can_be_declared_gone:
+                    render_declaration(alarm, declare)
+
+
+parts()

@@ -1,0 +1,201 @@
+"""Whether the parts that the desk stands on are well: plain checks of what was read elsewhere.
+
+Each check takes what a program could read, or the error it met, and answers a finding. A program that may
+not read something says so by the finding that nothing was checked, and how to check it. Shared by the System
+page and the command line; the checks of Kestra stand in `doctor_kestra`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from dashboard.domain.alarm import Alarm
+from dashboard.domain.clock import age_words
+from dashboard.domain.overview import WORKER_SILENT_AFTER, ModelReport
+from dashboard.domain.system import ConfigRow, OutboxReport, Rights, SystemReport, WorkerBeat
+from dashboard.errors import IncidentScribeError
+
+# What somebody who is not signed in may call: the ways in and out, nothing else.
+_OPEN_FUNCTIONS = frozenset(
+    {"desk_session", "take_refresh", "store_refresh", "close_desk_session", "public_settings"}
+)
+_LONG_OWED = timedelta(minutes=2)
+
+
+class Health(StrEnum):
+    WELL = "well"
+    DOUBTFUL = "needs a look"
+    ILL = "not well"
+    UNCHECKED = "not checked here"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One part: how it is, what was found, what was checked, and what mends it.
+
+    `mend` is a sentence; `command` one to type. Both are empty where all is well.
+    """
+
+    part: str
+    health: Health
+    found: str
+    checked: str
+    mend: str = ""
+    command: str = ""
+
+
+# Supabase -------------------------------------------------------------------------------------------------
+
+
+def supabase_answers(seconds: float | IncidentScribeError) -> Finding:
+    """Whether Supabase answers, and how long this report took it."""
+    checked = "The database was asked for this report, as you."
+    if isinstance(seconds, IncidentScribeError):
+        return Finding("Supabase", Health.ILL, seconds.what, checked, seconds.to_do)
+    return Finding("Supabase", Health.WELL, f"It answered within {seconds * 1000:.0f} ms.", checked)
+
+
+def schema_in_step(applied: str | None, newest: str) -> Finding:
+    """Whether the database is of this desk's version."""
+    part, checked = "Schema", "The newest migration that was applied is compared with the newest file."
+    if applied == newest:
+        return Finding(part, Health.WELL, f"Version {applied}.", checked)
+    if applied is None:
+        what = "The database keeps no count of its migrations."
+        return Finding(part, Health.UNCHECKED, what, checked)
+    what = f"The database is at {applied}, this desk at {newest}."
+    if applied < newest:
+        return Finding(part, Health.ILL, what, checked, "Apply what is missing.", "incidentscribe migrate")
+    return Finding(part, Health.DOUBTFUL, what, checked, "Use the version of the desk that goes with it.")
+
+
+def guards_stand(rights: Rights) -> Finding:
+    """Whether every table is guarded, and nothing is open that should not be."""
+    part = "Row level security"
+    checked = "The database is asked which tables and functions are open to whom."
+    open_functions = sorted(set(rights.anybody_may_call) - _OPEN_FUNCTIONS)
+    problems = [
+        sentence
+        for names, sentence in (
+            (rights.unguarded, "without row level security: {}"),
+            (rights.open_to_anybody, "open to anybody: {}"),
+            (rights.written_past_functions, "written past the functions: {}"),
+            (open_functions, "called by anybody: {}"),
+        )
+        for sentence in ([sentence.format(", ".join(names))] if names else [])
+    ]
+    if problems:
+        return Finding(
+            part,
+            Health.ILL,
+            f"{'; '.join(problems).capitalize()}.",
+            checked,
+            "Somebody changed rights in the database. Take them back before anything else.",
+        )
+    return Finding(part, Health.WELL, f"All {rights.tables} tables are guarded.", checked)
+
+
+# The rest -------------------------------------------------------------------------------------------------
+
+
+def model_answers(model: ModelReport, now: datetime) -> Finding:
+    """How the model did lately; nobody is asked anything for this."""
+    checked = "What the model answered to runs of the last 24 hours."
+    name = model.model or "The model"
+    if not model.asked:
+        return Finding("Model", Health.UNCHECKED, "No run has asked it in the last 24 hours.", checked)
+    counted = f"{model.problems} of {model.asked} runs had trouble with it."
+    if model.is_silent and model.problem_at:
+        problem = (model.problem or "No usable answer").rstrip(".")
+        what = f"{problem}, {age_words(model.problem_at, now)}. {counted}"
+        return Finding(
+            "Model",
+            Health.ILL,
+            what,
+            checked,
+            "Check GEMINI_API_KEY, its quota, and the model's name; then store them in Kestra.",
+            "incidentscribe deploy",
+        )
+    answered = f"{name} answered {age_words(model.answered_at, now)}." if model.answered_at else ""
+    health = Health.DOUBTFUL if model.problems else Health.WELL
+    return Finding("Model", health, f"{answered} {counted}".strip(), checked)
+
+
+def workers_alive(workers: Sequence[WorkerBeat], now: datetime) -> Finding:
+    """Whether somebody starts runs and delivers decisions."""
+    checked = "Every worker says every ten seconds that it is alive."
+    alive = [worker for worker in workers if now - worker.beat_at <= WORKER_SILENT_AFTER]
+    if not alive:
+        last = f"The last one was heard of {age_words(workers[0].beat_at, now)}." if workers else ""
+        return Finding(
+            "Worker",
+            Health.ILL,
+            f"None is alive. {last} What is submitted and decided waits.".replace("  ", " "),
+            checked,
+            "Start one, or set SUPABASE_SERVICE_ROLE_KEY so that the desk has one of its own.",
+            "incidentscribe worker",
+        )
+    found = ", ".join(f"{worker.name} {age_words(worker.beat_at, now)}" for worker in alive[:3])
+    more = f" and {len(alive) - 3} more" if len(alive) > 3 else ""
+    trouble = next((worker.trouble for worker in alive if worker.trouble), None)
+    if trouble:
+        return Finding("Worker", Health.DOUBTFUL, f"{found}{more}. Trouble: {trouble}", checked)
+    return Finding("Worker", Health.WELL, f"{found}{more}.", checked)
+
+
+def outbox_flows(outbox: OutboxReport, now: datetime) -> Finding:
+    """Whether what is owed to Kestra and to people gets there."""
+    checked = "Starts, decisions, commands and notices of your organization that are still owed."
+    if not outbox.owed or outbox.oldest_at is None:
+        return Finding("Outbox", Health.WELL, "Nothing is owed.", checked)
+    found = f"{outbox.owed} owed, the oldest since {age_words(outbox.oldest_at, now).removesuffix(' ago')}."
+    if outbox.stuck:
+        what = f"{found} {outbox.stuck} stuck: {outbox.last_error or 'no reason was recorded'}"
+        mend = "Mend the cause; everything is tried again by itself."
+        return Finding("Outbox", Health.ILL, what, checked, mend)
+    health = Health.DOUBTFUL if now - outbox.oldest_at > _LONG_OWED else Health.WELL
+    return Finding("Outbox", health, found, checked)
+
+
+def settings_seen(config: Sequence[ConfigRow]) -> Finding:
+    """The settings that stand in the database and win over the environment."""
+    part, checked = "Settings", "Rows of system_config; what is not there comes from the environment."
+    if not config:
+        return Finding(part, Health.WELL, "All come from the environment.", checked)
+    found = ", ".join(f"{row.key} = {row.value}" for row in config)
+    return Finding(part, Health.WELL, found, checked)
+
+
+def alarm_raised(alarm: Alarm) -> Finding:
+    """An alarm that the worker raised."""
+    since = f"{alarm.means} Since {alarm.raised_at:%Y-%m-%d %H:%M} UTC."
+    return Finding("Alarm", Health.ILL, f"{alarm.sentence} {since}", "The worker's own rounds.", alarm.to_do)
+
+
+def examine(seen: SystemReport, seconds: float, newest_migration: str) -> list[Finding]:
+    """Everything that the database's report tells; `seconds` is how long it took."""
+    return [
+        supabase_answers(seconds),
+        schema_in_step(seen.schema_version, newest_migration),
+        guards_stand(seen.rights),
+        workers_alive(seen.workers, seen.now),
+        outbox_flows(seen.outbox, seen.now),
+        model_answers(seen.model, seen.now),
+        settings_seen(seen.config),
+    ]
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """All of them in one sentence."""
+    ill = [finding.part for finding in findings if finding.health is Health.ILL]
+    doubtful = [finding.part for finding in findings if finding.health is Health.DOUBTFUL]
+    if ill:
+        return f"Not well: {', '.join(dict.fromkeys(ill))}."
+    if doubtful:
+        return f"Nothing is broken; worth a look: {', '.join(doubtful)}."
+    unchecked = sum(finding.health is Health.UNCHECKED for finding in findings)
+    well = len(findings) - unchecked
+    return f"All is well: {well} of {len(findings)} parts were checked." if unchecked else "All is well."

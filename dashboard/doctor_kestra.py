@@ -1,0 +1,146 @@
+"""Whether Kestra, the flow in it, its webhook and its values are as the desk needs them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import yaml
+
+from dashboard.doctor import Finding, Health
+from dashboard.domain.execution import FlowIdentity
+from dashboard.domain.system import KestraSeen, SystemReport
+from dashboard.errors import IncidentScribeError
+from dashboard.kestra_api.models import Instance
+
+
+@dataclass(frozen=True, slots=True)
+class KestraProbe:
+    """Each part as Kestra answered it at that moment, or the error in its place."""
+
+    at: datetime
+    instance: Instance | IncidentScribeError
+    flow: FlowIdentity | IncidentScribeError | None
+    keys: frozenset[str] | IncidentScribeError
+
+
+KV_NEEDED = ("GEMINI_API_KEY", "SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY")
+"""Values without which the flow cannot work."""
+
+
+def kestra_answers(answer: Instance | IncidentScribeError, seen: Sequence[KestraSeen]) -> Finding:
+    """Whether Kestra answers, and whether it is the one that the worker speaks to."""
+    checked = "Kestra is asked for its version and its identity."
+    if isinstance(answer, IncidentScribeError):
+        mend = answer.to_do or "Check that Kestra runs, and KESTRA_URL, KESTRA_USERNAME, KESTRA_PASSWORD."
+        return Finding("Kestra", Health.ILL, answer.what, checked, mend)
+    found = f"Version {answer.version}, identity {answer.uuid or 'unknown'}."
+    if seen and answer.uuid and answer.uuid != seen[0].uuid:
+        return Finding(
+            "Kestra",
+            Health.ILL,
+            f"{found} The worker speaks to another one: {seen[0].uuid}.",
+            checked,
+            "Give desk and worker the same KESTRA_URL.",
+        )
+    return Finding("Kestra", Health.WELL, found, checked)
+
+
+def flow_in_step(answer: FlowIdentity | IncidentScribeError | None, source: str) -> Finding:
+    """Whether the flow that Kestra runs is the one this version of the desk was made with."""
+    checked = "The SHA-256 of Kestra's flow is compared with that of the file of this installation."
+    deploy = "incidentscribe deploy"
+    if isinstance(answer, IncidentScribeError):
+        return Finding("Flow", Health.UNCHECKED, answer.what, checked, "First Kestra has to answer.")
+    if answer is None:
+        return Finding("Flow", Health.ILL, "Kestra has no such flow.", checked, "Deploy it.", deploy)
+    theirs, ours = _hash(answer.source), _hash(source)
+    found = f"Revision {answer.revision}, {theirs[:12]}…"
+    if answer.disabled:
+        return Finding("Flow", Health.ILL, f"{found}, switched off.", checked, "Switch it on in Kestra.")
+    if theirs != ours:
+        return Finding(
+            "Flow",
+            Health.DOUBTFUL,
+            f"{found}; the file is {ours[:12]}…",
+            checked,
+            "Somebody changed the flow in Kestra, or the desk is of another version. Deploy the file again.",
+            deploy,
+        )
+    return Finding("Flow", Health.WELL, f"{found}, in step with the file.", checked)
+
+
+def webhook_set(
+    answer: FlowIdentity | IncidentScribeError | None, key: str, last_start_at: datetime | None
+) -> Finding:
+    """Whether the flow can be started with the key that the worker uses."""
+    checked = "The flow's webhook is looked up, and its key compared with the setting; it is not called."
+    if isinstance(answer, IncidentScribeError) or answer is None:
+        return Finding("Webhook", Health.UNCHECKED, "There is no flow to look at.", checked)
+    keys = list(_webhook_keys(answer.source))
+    started = (
+        f" The last start it took was at {last_start_at:%Y-%m-%d %H:%M} UTC."
+        if last_start_at
+        else " No start was tried yet."
+    )
+    if key in keys:
+        return Finding("Webhook", Health.WELL, f"It has the key of the settings.{started}", checked)
+    if any("{{" in found for found in keys):
+        what = f"Its key is worked out by Kestra, so it cannot be compared.{started}"
+        return Finding("Webhook", Health.UNCHECKED, what, checked)
+    what = "The flow has no webhook." if not keys else "Its key is not that of the settings."
+    return Finding(
+        "Webhook",
+        Health.ILL,
+        what,
+        checked,
+        "Set INCIDENTSCRIBE_WEBHOOK_KEY to the key in the flow, or deploy the flow again.",
+        "incidentscribe deploy",
+    )
+
+
+def values_present(answer: Collection[str] | IncidentScribeError) -> Finding:
+    """Whether the flow finds the values it reads; their content is nobody's business here."""
+    part, checked = "Values of the flow", "Kestra's store is asked for the names of its keys, not for values."
+    if isinstance(answer, IncidentScribeError):
+        return Finding(
+            part,
+            Health.UNCHECKED,
+            answer.what,
+            checked,
+            "Deploying writes them anew and says so.",
+            "incidentscribe deploy",
+        )
+    missing = [key for key in KV_NEEDED if key not in answer]
+    if missing:
+        what = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
+        return Finding(part, Health.ILL, what, checked, "Deploying stores them.", "incidentscribe deploy")
+    return Finding(part, Health.WELL, f"All {len(KV_NEEDED)} that are needed are there.", checked)
+
+
+def examine(probe: KestraProbe, source: str, key: str, seen: SystemReport | None) -> list[Finding]:
+    """Everything about Kestra; `source` is the flow's file, `key` that of its webhook."""
+    return [
+        kestra_answers(probe.instance, seen.instances if seen else ()),
+        flow_in_step(probe.flow, source),
+        webhook_set(probe.flow, key, seen.last_start_at if seen else None),
+        values_present(probe.keys),
+    ]
+
+
+def _hash(source: str) -> str:
+    """Of a flow's text; blanks at its ends are Kestra's business."""
+    return hashlib.sha256(source.strip().encode()).hexdigest()
+
+
+def _webhook_keys(source: str) -> Iterator[str]:
+    try:
+        flow = yaml.safe_load(source)
+    except yaml.YAMLError:
+        return
+    triggers = flow.get("triggers") if isinstance(flow, dict) else None
+    for trigger in triggers if isinstance(triggers, list) else ():
+        if isinstance(trigger, dict) and str(trigger.get("type", "")).endswith(".Webhook"):
+            yield str(trigger.get("key", ""))

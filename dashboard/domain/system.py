@@ -1,0 +1,70 @@
+"""What the database knows of the desk's own health."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from dashboard.domain.alarm import Alarm
+from dashboard.domain.overview import ModelReport
+from dashboard.domain.shape import Instant, Shape, Texts
+
+
+class Rights(Shape):
+    """Whether the guards of the database stand: names of tables and functions for which they do not."""
+
+    tables: int = 0
+    unguarded: Texts = ()
+    open_to_anybody: Texts = ()
+    written_past_functions: Texts = ()
+    anybody_may_call: Texts = ()
+
+
+class WorkerBeat(Shape):
+    """A worker, and when it was heard of last."""
+
+    name: str
+    started_at: Instant
+    beat_at: Instant
+    version: str = ""
+    trouble: str | None = None
+
+
+class OutboxReport(Shape):
+    """Work of the organization that is owed to the world outside."""
+
+    owed: int = 0
+    oldest_at: Instant | None = None
+    stuck: int = 0
+    last_error: str | None = None
+
+
+class KestraSeen(Shape):
+    """A Kestra that has answered at the worker's address."""
+
+    uuid: str
+    version: str | None = None
+    seen_at: Instant
+    live_runs: int = 0
+
+
+class ConfigRow(Shape):
+    """A row of `system_config`."""
+
+    key: str
+    value: str
+    updated_at: Instant
+
+
+class SystemReport(Shape):
+    """The answer of `system_report`. `now` is the database's clock."""
+
+    now: Instant
+    schema_version: str | None = None
+    rights: Rights = Field(default_factory=Rights)
+    workers: tuple[WorkerBeat, ...] = ()
+    outbox: OutboxReport = Field(default_factory=OutboxReport)
+    last_start_at: Instant | None = None
+    alarms: tuple[Alarm, ...] = ()
+    instances: tuple[KestraSeen, ...] = ()
+    config: tuple[ConfigRow, ...] = ()
+    model: ModelReport = Field(default_factory=ModelReport)
