@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import ParamSpec
 
 import streamlit as st
@@ -17,6 +16,7 @@ import streamlit as st
 from dashboard.live.board import board
 from dashboard.live.topics import Kind, Topic
 from dashboard.ui import session
+from dashboard.web.live_script import COMPONENT_JS
 
 Parameters = ParamSpec("Parameters")
 
@@ -26,14 +26,16 @@ FALLBACK_SECONDS = 5.0
 REFRESH_SECONDS = 30.0
 """Pause between runs while nothing happens, so that ages and deadlines on the screen stay true."""
 
-_JS = (Path(__file__).parent / "live.js").read_text(encoding="utf-8")
 _CSS = """
 output { display: block; min-height: 1.5em; font-weight: 600; color: var(--st-text-color) }
 small { color: var(--st-orange-text-color); font-size: 0.875em }
 """
-_silent = st.components.v2.component("live", js=_JS)
+_silent = st.components.v2.component("live", js=COMPONENT_JS)
 _spoken = st.components.v2.component(
-    "live_headline", html="<output role='status'></output><small role='status'></small>", css=_CSS, js=_JS
+    "live_headline",
+    html="<output role='status'></output><small role='status'></small>",
+    css=_CSS,
+    js=COMPONENT_JS,
 )
 _runs = itertools.count(1)
 

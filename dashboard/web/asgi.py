@@ -16,6 +16,7 @@ from dashboard.live.feed import NewsFeed
 from dashboard.live.following import followers
 from dashboard.resources import streamlit_options
 from dashboard.settings import WebSettings
+from dashboard.web import live_script
 from dashboard.web.guard import Guard
 from dashboard.web.headers import SecurityHeaders
 from dashboard.web.health import healthz
@@ -43,7 +44,12 @@ async def _lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
 def desk_routes(settings: WebSettings, sessions: DeskSessions) -> list[BaseRoute]:
     """The desk's own routes, beside Streamlit's."""
     live = LiveChannel(settings, sessions, board=board, feed=NewsFeed(board), followers=followers)
-    return [Route("/healthz", healthz), *SignIn(settings, sessions).routes(), live.route()]
+    return [
+        Route("/healthz", healthz),
+        *SignIn(settings, sessions).routes(),
+        live.route(),
+        live_script.route(),
+    ]
 
 
 def desk_middleware(settings: WebSettings, sessions: DeskSessions) -> list[Middleware]:

@@ -14,11 +14,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard.errors import UpstreamUnreachable
 from dashboard.routes import safe_next
-from dashboard.web import cookies, live
+from dashboard.web import cookies, live, live_script
 from dashboard.web.sessions import DeskSessions
 
 # Streamlit's bundle is public code; everything a person may see comes over other paths.
-_OPEN_PATHS = frozenset({"/login", "/logout", "/healthz", "/favicon.png", "/manifest.json"})
+_OPEN_PATHS = frozenset({"/login", "/logout", "/healthz", "/favicon.png", "/manifest.json", live_script.PATH})
 _OPEN_FOLDER = "/static/"
 
 # Numbers about sessions, an API that drives pages, Streamlit's own sign-in: nothing here uses them.

@@ -1,4 +1,4 @@
-// The listener of live.py. All its instances in a tab share this module, and so the sockets. Times in ms.
+// The listener of dashboard/ui/live.py. All its instances in a tab share this module, and so the sockets. Times in ms.
 const RETRY = 2000 // a run that was asked for and has not come is asked for again
 const HOLD = 100 // after a pointer was released: sent together with a click elsewhere, news would swallow it
 const STEP = 5 // between two fragments: changes of one browser task go out under a single fragment's name
@@ -39,7 +39,9 @@ function wanted(listener, now) {
 function pump() {
   if (pumping || held || document.hidden) return
   const now = Date.now()
-  for (const listener of listeners) {
+  // The whole page before its parts, and what stands under a headline before the rest.
+  const inOrder = [...listeners].sort((a, b) => b.whole - a.whole || b.isSpoken - a.isSpoken)
+  for (const listener of inOrder) {
     const news = wanted(listener, now)
     if (news === null) continue
     listener.tries += 1
@@ -102,6 +104,7 @@ function start(data, parentElement) {
   const listener = { topic: data.topic, whole: Boolean(data.whole), shown: data.version, painted: null }
   Object.assign(listener, { ranAt: Date.now(), askedAt: 0, tries: 0 })
   const [line, note] = ["output", "small"].map((name) => parentElement.querySelector(name))
+  listener.isSpoken = Boolean(line)
   listener.paint = (version, headline) => {
     if (!line || (listener.painted && newer(listener.painted, version))) return // what has ended stays ended
     listener.painted = version
