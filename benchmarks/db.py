@@ -96,7 +96,12 @@ def _lists(desk: Desk, gateway: RunningGateway) -> dict[str, Callable[[], object
         "Incident: case": lambda: cases.get_case(client, one),
         "Incident: findings": lambda: cases.get_findings(client, one),
         "Approvals: settled": lambda: approvals.list_settled(client, [ApprovalStatus.EXPIRED]),
-        "Postmortems: list": lambda: postmortems.list_postmortems(client),
+        "Postmortems: first page": lambda: postmortems.search_postmortems(client),
+        "Postmortems: of one severity": lambda: postmortems.search_postmortems(client, severities=["HIGH"]),
+        "Postmortems: a rare word": lambda: postmortems.search_postmortems(client, search=word),
+        "Postmortems: a common phrase": lambda: postmortems.search_postmortems(
+            client, search='"pool is exhausted"'
+        ),
         "Postmortem: document": lambda: postmortems.find_analysis(client, one),
     }
 

@@ -1,60 +1,103 @@
-"""What happened, and what do we change? The document about one incident."""
+"""What happened, and what do we change? The document about one incident: read, written and sent on."""
 
 import streamlit as st
 
 from dashboard.domain.clock import utc_now
-from dashboard.errors import IncidentScribeError, NotFound
+from dashboard.errors import NotFound
 from dashboard.routes import INCIDENT, POSTMORTEMS
-from dashboard.store import incidents, postmortems
+from dashboard.store import action_items, cases, postmortems
+from dashboard.store.people import Role
 from dashboard.ui import session
-from dashboard.ui.analysis import render_model, render_problem
-from dashboard.ui.document import render_document
-from dashboard.ui.errors_view import render_empty, render_error, shown
-from dashboard.ui.evidence import render_evidence
-from dashboard.ui.incident_header import render_postmortem_header
-from dashboard.ui.known import read, render_known
+from dashboard.ui.action_items import ItemDesk
+from dashboard.ui.document import render_document_head, render_standing
+from dashboard.ui.document_page import (
+    Desks,
+    number_in_address,
+    render_document,
+    render_writing,
+    show_version,
+)
+from dashboard.ui.errors_view import shown
+from dashboard.ui.exports import render_exports
+from dashboard.ui.known import read
 from dashboard.ui.links import id_in_address, render_link
+from dashboard.ui.live import live, organization_topic
+from dashboard.ui.page_header import headed, render_page_header
+from dashboard.ui.review import ReviewDesk, render_review, render_review_notes
+from dashboard.ui.section_editor import SectionDesk
 
-user = session.require()
+session.require()
 incident_id = id_in_address() or ""
-try:
-    if not incident_id:
-        raise NotFound("This address names no incident.", to_do="Choose a postmortem from the list.")
-    incident = incidents.get_incident(user.client, incident_id)
-    drawn = postmortems.find_analysis(user.client, incident_id)
-except IncidentScribeError as error:
-    render_error(error)
-    render_link(POSTMORTEMS, POSTMORTEMS.title)
-    raise session.PageEnd from error
+mark = f"postmortem_mark_{incident_id}"
 
 
-@st.fragment(run_every=None if drawn and drawn.completed_at else 3)
-def document() -> None:
-    """The document beside its evidence; still growing while the run is not over."""
+@live(organization_topic(), key="postmortem_watch")
+def watch() -> None:
+    """Who else is writing; the whole page is drawn anew when anybody changed something."""
     with shown():
+        client = session.require().client
+        state = read(f"watch_{incident_id}", lambda: postmortems.get_state(client, incident_id)).value
+        render_writing(state.writing)
+        if state.mark != st.session_state.get(mark, state.mark):
+            st.rerun()
+
+
+@st.fragment
+def document() -> None:
+    """The document: fields and the buttons that belong to them are one scope, so that no press is lost."""
+    user, version, head = session.require(), number_in_address("version"), st.container()
+    with headed("Postmortem", head):
+        if not incident_id:
+            raise NotFound("This address names no incident.", to_do="Choose a postmortem from the list.")
         known = read(
-            f"analysis_{incident_id}",
-            lambda: postmortems.find_analysis(session.require().client, incident_id),
+            f"postmortem_{incident_id}_{version}",
+            lambda: postmortems.get_whole(user.client, incident_id, version),
         )
-        found = known.value
-        if found is None:
-            render_empty("Nothing was written about this incident yet.", "Its run has to come to its end.")
-            return
-        text, evidence = st.columns([7, 4], gap="large")
-        with text:
-            if not found.completed_at:
-                st.info("The run is not over: this document is unfinished.", icon=":material/edit_note:")
-                render_known(known)
-            if found.problem:
-                render_problem(found)
-            render_model(found)
-            with st.container(width=720):
-                render_document(found)
-        with evidence, st.container(border=True):
-            st.markdown(f"**Evidence** ({len(found.evidence)})")
-            render_evidence(found.evidence)
+        whole, now, me = known.value, utc_now(), user.writer
+        st.session_state[mark] = whole.state.mark
+        shown_now = whole.document(version)
+        old = f"Only the newest version can be changed; this is version {shown_now.version}."
+        why_not = "" if user.may(Role.RESPONDER) else f"Your role is {user.person.role}; responders write."
+        why_not = why_not or (old if shown_now.version != whole.newest else "")
+        no_publisher = f"Your role is {user.person.role}; an approver publishes."
+        newer = whole.newer_analysis_id
+        review = ReviewDesk(
+            lambda status, seen: postmortems.set_status(me, incident_id, status, seen),
+            (lambda seen: postmortems.take_analysis(me, incident_id, newer, seen)) if newer else None,
+            why_not,
+            why_not or ("" if user.may(Role.APPROVER) else no_publisher),
+        )
+        desks = Desks(
+            SectionDesk(
+                lambda section, text, base: postmortems.edit(me, incident_id, section, text, base),
+                lambda section, text, base: postmortems.keep_draft(me, incident_id, section, text, base),
+                whole.drafts,
+                why_not,
+            ),
+            ItemDesk(
+                lambda entry: action_items.add(me, incident_id, entry),
+                lambda item, entry: action_items.edit(me, item, entry),
+                lambda item, done: action_items.set_done(me, item, done=done),
+                read("colleagues", lambda: cases.list_colleagues(user.client)).value,
+                why_not,
+            ),
+            show_version,
+            lambda number: postmortems.get_whole(user.client, incident_id, number).document(number),
+        )
+        with head:
+            render_page_header(whole.incident.title, "", known)
+            render_document_head(shown_now, now)
+            with st.container(horizontal=True, vertical_alignment="center"):
+                render_review(shown_now, review)
+                render_exports(shown_now)
+                render_link(INCIDENT, f"Incident {whole.incident.external_id}", id=incident_id)
+            render_review_notes(shown_now, review)
+            render_standing(shown_now, whole.newest, whole.published, show_version)
+        render_document(shown_now, desks, now)
+        return
+    render_link(POSTMORTEMS, POSTMORTEMS.title)
 
 
-render_postmortem_header(incident, utc_now())
-render_link(INCIDENT, f"Incident {incident.external_id}", id=incident_id)
 document()
+if incident_id:
+    watch()

@@ -1,34 +1,54 @@
-"""What did we learn? The documents about finished runs, newest first."""
+"""What did we learn? The documents about finished runs, newest first, found by any word in them."""
 
 import streamlit as st
 
 from dashboard.domain.clock import utc_now
-from dashboard.store import incidents, postmortems
+from dashboard.store import postmortems, services
+from dashboard.store.postmortems import PAGE_SIZE
 from dashboard.ui import session
-from dashboard.ui.cards import render_postmortem
-from dashboard.ui.errors_view import render_empty, shown
-from dashboard.ui.known import read, render_known
+from dashboard.ui.errors_view import render_empty
+from dashboard.ui.known import read
+from dashboard.ui.live import live, organization_topic
+from dashboard.ui.page_header import headed, render_page_header
+from dashboard.ui.paging import render_paging
+from dashboard.ui.postmortem_list import (
+    PAGE,
+    count_words,
+    render_found,
+    render_postmortem_filters,
+    standing,
+)
 
 session.require()
-st.title("Postmortems")
 
 
-@st.fragment(run_every=10)
+@live(organization_topic(), key="postmortems")
 def documents() -> None:
-    """One card a document."""
+    """Head, fields and the page of the list they ask for: one scope, so that no press is lost to typing."""
     client = session.require().client
-    with shown():
-        known = read("postmortems", lambda: postmortems.list_postmortems(client))
-        about = incidents.find_incidents(client, [found.incident_id for found in known.value])
-        render_known(known)
-        for found in known.value:
-            incident = about.get(found.incident_id)
-            if incident and found.completed_at:
-                summary = found.documentation.executive_summary if found.documentation else ()
-                first = summary[0].text if summary else found.root_cause or ""
-                render_postmortem(incident, first, found.completed_at, utc_now())
-        if not known.value:
+    head = st.container()
+    with headed("Postmortems", head):
+        named = read("services", lambda: services.list_services(client))
+        filters = render_postmortem_filters([service.name for service in named.value])
+        page = max(1, int(st.session_state.get(PAGE) or 1))
+        known = read(
+            f"postmortems_{filters}_{page}",
+            lambda: postmortems.search_postmortems(client, **filters._asdict(), page=page),
+        )
+        found = known.value
+        with head:
+            render_page_header("Postmortems", standing(found.counts, found.most), known)
+        if found.too_common:
+            render_empty("Every document has these words.", "Search for words that say more.")
+        elif not found.rows and filters.is_narrow:
+            render_empty("No postmortem matches.", "Clear the search or a filter.")
+        elif not found.rows:
             render_empty("No postmortem was written yet.", "Each run ends with one.")
+        for document in found.rows:
+            render_found(document, utc_now())
+        total = found.total(filters.statuses)
+        words = count_words(found, filters)
+        render_paging(PAGE, page, total, words, are_more=total >= found.most, size=PAGE_SIZE)
 
 
 documents()

@@ -49,9 +49,10 @@ def compose(
     *,
     version: int | None = None,
 ) -> Document:
-    """The document as of a version (None: the newest). `versions` are newest first."""
+    """The document as of a version (None: the newest, 0: the model's own). `versions` are newest first."""
     record = record or Record()
-    shown = next((each for each in versions if each.version == version), versions[0] if versions else None)
+    newest = versions[0] if versions and version != 0 else None
+    shown = next((each for each in versions if each.version == version), newest)
     found = analysis or AiAnalysis(id="", incident_id=incident.id, created_at=incident.created_at)
     decisions = sorted(record.approvals, key=lambda approval: approval.created_at)
     taken = {item.suggestion for item in record.items}
@@ -91,8 +92,13 @@ def facts(incident: Incident, approvals: Sequence[Approval]) -> tuple[Fact, ...]
         approve = _took("Time to approve", decided[0].created_at, decided[0].decided_at, "asked to decided")
     elif approvals:
         approve = Fact(label="Time to approve", value="nobody decided")
+    acknowledge = _took(
+        "Time to acknowledge", incident.created_at, acknowledged, "reported to first acknowledged"
+    )
+    if acknowledged is None and resolved is not None:
+        acknowledge = Fact(label="Time to acknowledge", value="never acknowledged", note=acknowledge.note)
     return (
-        _took("Time to acknowledge", incident.created_at, acknowledged, "reported to first acknowledged"),
+        acknowledge,
         approve,
         _took("Time to resolve", incident.created_at, resolved, "reported to resolved"),
     )

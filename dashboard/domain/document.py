@@ -8,7 +8,7 @@ from dashboard.domain.approval import ApprovalStatus
 from dashboard.domain.evidence import Evidence
 from dashboard.domain.incident import IncidentStatus
 from dashboard.domain.markup import Citation, parse, walk
-from dashboard.domain.model_text import Statement
+from dashboard.domain.model_text import Statement, to_edit
 from dashboard.domain.postmortem import (
     ActionItem,
     ItemRecord,
@@ -38,6 +38,10 @@ class DocumentSection(Shape):
     @property
     def is_missing(self) -> bool:
         return self.text is None and not self.statements
+
+    def as_text(self) -> str:
+        """Its Markdown, whoever wrote it: to go on with, and to compare."""
+        return to_edit(self.statements) if self.text is None else self.text
 
     @property
     def numbers(self) -> frozenset[int]:

@@ -1,113 +1,200 @@
-"""The postmortem as a document: fixed order of sections, each statement with its evidence."""
+"""A postmortem on the screen: facts, sections, what was recorded; who wrote what can be told at a glance."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
 
 import streamlit as st
 
-from dashboard.domain.analysis import AiAnalysis
-from dashboard.domain.clock import parse_instant
-from dashboard.domain.evidence import Sentence
-from dashboard.domain.postmortem import ActionItem, Documentation, Remediation, TimelineEntry
-from dashboard.ui.analysis import render_clusters
-from dashboard.ui.chips import Chip, confidence_chip
-from dashboard.ui.evidence import cited, render_sentences
-from dashboard.ui.text import clean, escape
-from dashboard.ui.times import absolute
+from dashboard.domain.document import Document, DocumentSection
+from dashboard.domain.model_text import Statement, moment_words
+from dashboard.domain.postmortem import PostmortemStatus
+from dashboard.ui.chips import line, postmortem_chip, severity_chip, status_chip
+from dashboard.ui.markdown import cite, safe_markdown
+from dashboard.ui.text import clean, code, escape
+from dashboard.ui.times import absolute, with_age
 
-_PRIORITIES = {"HIGH": "orange", "MEDIUM": "yellow", "LOW": "blue"}
+READING_WIDTH: Final = 720
+UNSUPPORTED: Final = ":orange-badge[:material/help: unsupported]"
+
+RECORDED: Final = {
+    "recorded": "Timeline",
+    "decisions": "Decision and actions",
+    "action_items": "Action items",
+    "versions": "Versions",
+}
+"""Anchors and headings of what is no section: it was recorded, or is kept beside the text."""
 
 
-def render_document(found: AiAnalysis) -> None:
-    """All sections; one that the model did not write is named as missing."""
-    known = [item.n for item in found.evidence]
-    written = found.documentation or Documentation()
-    _section("Summary", written.executive_summary, known)
-    st.subheader("Timeline")
-    _render_timeline(written.timeline, known)
-    st.subheader("Root cause")
-    if found.analysis:
-        st.markdown(cited(found.analysis.root_cause.text, found.analysis.root_cause.evidence, known))
-        st.markdown(
-            f"{confidence_chip(found.analysis.confidence_level).markdown()} "
-            f"{escape(found.analysis.confidence_reason)}"
+def render_document_head(document: Document, now: datetime) -> None:
+    """What it is about and how far it is."""
+    incident = document.incident
+    chips = line(
+        postmortem_chip(document.status, by_people=document.version > 0),
+        severity_chip(incident.severity),
+        status_chip(incident.status),
+    )
+    st.markdown(f"{chips} **{escape(incident.service)}** {code(incident.external_id)}")
+    newest = document.versions[0] if document.versions else None
+    facts = [f"Reported {with_age(incident.created_at, now)} by {escape(incident.reported_by)}"]
+    if newest:
+        facts.append(
+            f"version {newest.version}: {escape(newest.by)} {escape(newest.did)} {with_age(newest.at, now)}"
         )
-    elif found.root_cause:  # imported history has the sentence and no checked analysis
-        st.markdown(cited(found.root_cause, (), known))
-    render_sentences(written.root_cause_analysis, known)
-    if not (found.analysis or found.root_cause or written.root_cause_analysis):
-        _missing()
-    st.subheader("Impact")
-    _render_impact(found, known)
-    render_clusters(found.error_clusters)
-    st.subheader("Remediation")
-    _render_remediation(found.remediation, known)
-    _section("Preventive measures", written.preventive_measures, known, bullets=True)
-    st.subheader("Action items")
-    _render_items(written.action_items, known)
+    st.caption("  \n".join(facts))
 
 
-def _section(
-    title: str, sentences: Sequence[Sentence], known: Sequence[int], *, bullets: bool = False
-) -> None:
-    st.subheader(title)
-    if sentences:
-        render_sentences(sentences, known, bullets=bullets)
-    else:
-        _missing()
+def render_facts(document: Document) -> None:
+    """How bad, and how long each step took."""
+    with st.container(horizontal=True, gap="large"):
+        for fact in document.facts:
+            st.markdown(
+                f":small[:gray[{fact.label}]]  \n**{escape(fact.value)}**",
+                help=fact.note or None,
+                width="content",
+            )
 
 
-def _missing() -> None:
-    st.caption("Not written.")
+def render_contents(document: Document) -> None:
+    """The way to each part of the page."""
+    parts = [(part.section.value, part.title) for part in document.sections]
+    parts[1:1] = [("recorded", RECORDED["recorded"])]
+    parts += [(anchor, title) for anchor, title in RECORDED.items() if anchor != "recorded"]
+    parts.append(("evidence", "Evidence"))
+    st.markdown("**Contents**")
+    st.markdown("  \n".join(f"[{title}](#{anchor})" for anchor, title in parts))
 
 
-def _render_timeline(entries: Sequence[TimelineEntry], known: Sequence[int]) -> None:
-    if not entries:
-        _missing()
-    for entry in entries:
-        at = f":small[:gray[{_moment(entry.at)}]]  \n" if entry.at else ""
-        st.markdown(at + cited(entry.text, entry.evidence, known))
-
-
-def _moment(at: str) -> str:
-    """A moment as every other on the screen; what is none stays as it was written."""
-    try:
-        return absolute(parse_instant(at))
-    except ValueError:
-        return escape(at)
-
-
-def _render_impact(found: AiAnalysis, known: Sequence[int]) -> None:
-    if found.analysis:
-        st.markdown(cited(found.analysis.impact.text, found.analysis.impact.evidence, known))
-    elif found.impact:
-        st.markdown(cited(found.impact, (), known))
-    else:
-        _missing()
-
-
-def _render_remediation(plan: Remediation | None, known: Sequence[int]) -> None:
-    if plan is None or not plan.steps:
-        _missing()
+def render_section(document: Document, section: DocumentSection, now: datetime) -> None:
+    """The text of a section as it stands, below a line that says whose it is."""
+    if section.is_missing:
+        st.caption("Not written.")
         return
-    for number, step in enumerate(plan.steps, 1):
-        st.markdown(f"**{number}.** {cited(step.text, step.evidence, known)}")
-        if step.command:
-            st.code(clean(step.command), language=None, wrap_lines=True)
-    for title, sentences in (("Verification", plan.verification), ("Rollback", plan.rollback)):
-        if sentences:
-            st.markdown(f"**{title}**")
-            render_sentences(sentences, known, bullets=True)
-    st.caption("Commands are text to read. Nothing on this page runs them.")
+    st.caption(_whose(document, section, now))
+    if section.text is not None:
+        st.markdown(safe_markdown(section.text, known=document.known, links=True))
+        for sentence in section.unsupported:
+            st.caption(f"{UNSUPPORTED} from the model, without evidence: “{escape(sentence)}”")
+        return
+    numbered = section.section.value == "remediation"
+    for number, statement in enumerate(section.statements, 1):
+        _render_statement(statement, f"{number}. " if numbered and not statement.heading else "")
+    if any(statement.command for statement in section.statements):
+        st.caption("Commands are text to read. Nothing on this page runs them.")
 
 
-def _render_items(items: Sequence[ActionItem], known: Sequence[int]) -> None:
-    if not items:
-        _missing()
-    for item in items:
-        chip = Chip(f"{item.priority.lower()} priority", "flag", _PRIORITIES[item.priority])
-        owner = escape(item.owner) if item.owner else "nobody named"
-        st.markdown(
-            f"- {cited(item.title, item.evidence, known)}  \n  {chip.markdown()} :small[Owner: {owner}]"
+def _whose(document: Document, section: DocumentSection, now: datetime) -> str:
+    if section.text is not None and section.by and section.at:
+        return f":blue-badge[:material/person: {escape(section.by)}] wrote this {with_age(section.at, now)}."
+    # No code span in a badge: its label would end at the first bracket of the name.
+    by = f" {escape(document.model)}" if document.model else ""
+    words = f":violet-badge[:material/smart_toy: model{by}] wrote this; nobody has changed it."
+    if section.by and section.at:
+        words = (
+            f":violet-badge[:material/smart_toy: model{by}] wrote this; {escape(section.by)} went back to it "
+            f"{with_age(section.at, now)}."
         )
+    return words
+
+
+def _render_statement(statement: Statement, number: str) -> None:
+    if statement.heading:
+        st.markdown(f"**{escape(statement.heading)}**")
+    at = f":small[:gray[{escape(moment_words(statement.at))}]]  \n" if statement.at else ""
+    mark = cite(statement.evidence) if statement.supported else UNSUPPORTED
+    st.markdown(f"{at}{number}{safe_markdown(statement.text)} {mark}")
+    if statement.command:
+        st.code(clean(statement.command), language=None, wrap_lines=True)
+
+
+def render_clusters(document: Document) -> None:
+    """Similar errors, counted."""
+    if document.clusters:
+        st.markdown("**Error clusters**")
+        st.markdown(
+            "\n".join(
+                f"- **{cluster.count} times** {code(cluster.label)} "
+                f"{cite([number for number in cluster.evidence if number in document.known])}"
+                for cluster in document.clusters
+            )
+        )
+
+
+def render_timeline(document: Document) -> None:
+    """What was recorded, oldest first, in UTC."""
+    st.caption(":gray-badge[:material/history: recorded] by the desk, oldest first.")
+    if not document.timeline:
+        st.caption("Nothing was recorded.")
+    for moment in document.timeline:
+        text = f": {escape(moment.text)}" if moment.text else ""
+        st.markdown(
+            f":small[:gray[{absolute(moment.at)}]]  \n**{escape(moment.who)}** {escape(moment.did)}{text}"
+        )
+
+
+def render_decisions(document: Document) -> None:
+    """What was asked for, decided, carried out, and what came of it."""
+    if not document.decisions and not document.actions:
+        st.caption("Nobody was asked to decide, and nothing was carried out.")
+    for decision in document.decisions:
+        lines = [f"**{escape(decision.proposed)}**", f"Asked for {absolute(decision.asked_at)}."]
+        if decision.at:
+            who = escape(decision.by or "Somebody")
+            lines.append(f"{who} {decision.status.value} it {absolute(decision.at)}.")
+        else:
+            lines.append(f"It is {decision.status.value}.")
+        if decision.reason:
+            lines.append(f"Reason: {escape(decision.reason)}")
+        if decision.cause:
+            lines.append(f"Cause: {escape(decision.cause)}")
+        if decision.outcome:
+            lines.append(
+                f"Outcome: {outcome_words(decision.outcome)} {escape(decision.outcome_reason or '')}"
+            )
+        lines.append(f"SHA-256 of what was decided on: {code(decision.content_hash[:12])}")
+        st.markdown("  \n".join(lines))
+    for action in document.actions:
+        ended = f", ended {absolute(action.finished_at)}" if action.finished_at else ""
+        words = action_words(action.outcome.value, verified=action.verified)
+        st.markdown(f"- **{escape(action.title)}** {words}  \n  begun {absolute(action.begun_at)}{ended}")
+
+
+_OUTCOMES: Final = {
+    "acted": "it was carried out.",
+    "failed": "it was tried and did not happen.",
+    "unknown": "it may or may not have happened.",
+    "not_carried_out": "it was not carried out.",
+}
+
+
+def outcome_words(outcome: str) -> str:
+    """What came of a decision."""
+    return _OUTCOMES.get(outcome, escape(outcome))
+
+
+def action_words(outcome: str, *, verified: bool | None) -> str:
+    """What came of an action."""
+    if outcome == "acted":
+        return "was done, and its effect was seen" if verified else "was done, but its effect was not seen"
+    return {"failed": "was refused and did not happen", "begun": "was begun; its end is not known"}.get(
+        outcome, "may or may not have happened"
+    )
+
+
+def render_standing(
+    document: Document, newest: int, published: int | None, go: Callable[[int | None], None]
+) -> None:
+    """Which version this is, where that is not plain."""
+    if document.version != newest:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.info(f"This is version {document.version}; the newest is {newest}.", icon=":material/history:")
+            st.button("Show the newest", key="newest", on_click=go, args=(None,))
+    elif published and document.status is not PostmortemStatus.PUBLISHED:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.info(
+                f"Version {published} is published. What was changed since then is not published yet.",
+                icon=":material/edit_note:",
+            )
+            st.button(f"Show version {published}", key="published", on_click=go, args=(published,))

@@ -19,6 +19,8 @@ _SPECIAL = re.compile(r"[\\`*_~\[\](){}<>#|$!&^=+\-]")
 # A backslash does not stop what is replaced after parsing; an invisible mark behind the sign does.
 # A time of day is left alone: no icon, emoji or address looks like `10:02:11`.
 _COLON = re.compile(r":(?=\S)(?!\d\d(?!\w))")
+# `--`, `->`, `>=` and their like are drawn as one sign otherwise, and `--force` is no dash.
+_PAIRED = re.compile(r"(?<=[<>~-])(?=[-=>])")
 _WWW = re.compile(r"(?i)\bwww(?=\.)")
 
 
@@ -29,6 +31,7 @@ def escape(text: str) -> str:
 
 def escape_line(text: str) -> str:
     """A foreign text without line ends, its blanks kept: for a place within a line of Markdown."""
+    text = _PAIRED.sub(_WORD_JOINER, text)
     text = _SPECIAL.sub(r"\\\g<0>", text)
     text = _COLON.sub("\\:" + _WORD_JOINER, text)
     text = text.replace("@", "@" + _WORD_JOINER)

@@ -12,7 +12,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.domain.clock import utc_now
-from dashboard.domain.compose import Record
 from dashboard.domain.listing import IncidentPage
 from dashboard.domain.overview import Overview, Trend
 from dashboard.kestra_api.observation import LogSnapshot, Snapshot
@@ -66,9 +65,6 @@ def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
         (overview, "get_trend"): Trend(now=utc_now()),
         (postmortems, "find_analysis"): None,
         (postmortems, "search_postmortems"): PostmortemPage(),
-        (postmortems, "list_versions"): (),
-        (postmortems, "list_drafts"): {},
-        (postmortems, "get_record"): Record(),
         (postmortems, "get_state"): PostmortemState(mark=""),
         (services, "list_services"): (),
     }

@@ -8,7 +8,7 @@ from dashboard.domain.clock import parse_instant
 from dashboard.domain.listing import IncidentFilters, IncidentPage
 from dashboard.domain.overview import Trend
 from dashboard.errors import UpstreamUnreachable
-from dashboard.store import incidents, overview, postmortems
+from dashboard.store import incidents, overview
 from dashboard.store.people import Role
 from dashboard.ui import session
 from tests.app.conftest import Open, person, words
@@ -16,9 +16,7 @@ from tests.app.examples import (
     APPROVAL_ID,
     INCIDENT_ID,
     ago,
-    make_analysis,
     make_attention,
-    make_incident,
     make_listed,
     make_overview,
     make_page,
@@ -250,46 +248,3 @@ class TestIncidents:
 
 def fail(*_: object, **__: object) -> None:
     raise UpstreamUnreachable("Supabase", "Supabase cannot be reached (ConnectError).")
-
-
-class TestPostmortem:
-    def test_each_statement_has_its_evidence_and_one_without_says_so(
-        self, open_page: Open, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(incidents, "get_incident", lambda *_: make_incident(status="resolved"))
-        monkeypatch.setattr(postmortems, "find_analysis", lambda *_: make_analysis(completed_at=ago(5)))
-        text = words(open_page("postmortem", id=INCIDENT_ID))
-        assert (
-            "Payments timed out because the database pool was exhausted. :blue-badge[1] :blue-badge[2]"
-            in text
-        )
-        assert "Nobody knows why the connections died. :orange-badge[no evidence]" in text
-        assert "Written by the model `demo-model`" in text
-        assert "unfinished" not in text
-
-    def test_an_unfinished_one_says_so_and_names_its_problem(
-        self, open_page: Open, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        cut = make_analysis(documentation=None, problem="The answer was cut off (MAX_TOKENS).")
-        monkeypatch.setattr(incidents, "get_incident", lambda *_: make_incident())
-        monkeypatch.setattr(postmortems, "find_analysis", lambda *_: cut)
-        text = words(open_page("postmortem", id=INCIDENT_ID))
-        assert "this document is unfinished" in text
-        assert "The answer was cut off" in text
-        assert "Not written." in text
-
-    def test_a_document_made_of_hostile_text_shows_it_and_does_nothing(
-        self, open_page: Open, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        evil = "![x](https://evil.example/?a) [Approve](https://evil.example) :green-badge[resolved]"
-        hostile = make_analysis(
-            documentation={"executive_summary": [{"text": evil, "evidence": [1]}]}, model=evil, problem=evil
-        )
-        monkeypatch.setattr(incidents, "get_incident", lambda *_: make_incident(title=evil, service=evil))
-        monkeypatch.setattr(postmortems, "find_analysis", lambda *_: hostile)
-        app = open_page("postmortem", id=INCIDENT_ID)
-        assert not app.exception
-        for element in [*app.markdown, *app.title, *app.warning, *app.caption]:
-            outside_code = "".join(str(element.value).split("`")[::2])
-            assert "](" not in outside_code
-            assert "[resolved]" not in outside_code

@@ -102,5 +102,11 @@ def test_an_address_in_a_document_is_code() -> None:
     )
 
 
+@pytest.mark.parametrize("signs", ["--", "---", "->", "<-", "<->", ">=", "<=", "~="])
+def test_signs_side_by_side_are_not_drawn_as_one(signs: str) -> None:
+    shown = "".join(content for kind, content in tokens(escape(f"a{signs}b")) if kind.startswith("text"))
+    assert "\u2060".join(signs) in shown
+
+
 def test_a_time_of_day_stays_clean_for_copying() -> None:
     assert "\u2060" not in escape("at 10:02:11 UTC")
