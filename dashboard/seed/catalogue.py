@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib.resources import files
 from typing import Any, NamedTuple
 
 from dashboard.domain.role import Role
@@ -25,36 +27,16 @@ ACCOUNTS = (
     ADMIN,
 )
 
-SERVICES: tuple[dict[str, Any], ...] = (
-    {
-        "name": "payment-api",
-        "owner": "payments",
-        "tier": 1,
-        "description": "Takes card payments and refunds for every shop.",
-        "minutes_to_decide": 30,
-    },
-    {
-        "name": "checkout-web",
-        "owner": "storefront",
-        "tier": 1,
-        "description": "The pages between basket and order confirmation.",
-        "minutes_to_decide": 30,
-    },
-    {
-        "name": "search-api",
-        "owner": "search",
-        "tier": 2,
-        "description": "Product search with suggestions and filters.",
-        "minutes_to_decide": 60,
-    },
-    {
-        "name": "report-worker",
-        "owner": "data",
-        "tier": 3,
-        "description": "Writes the nightly sales reports.",
-        "auto_remediate": True,
-        "minutes_to_decide": 240,
-    },
+# In the demo's past they took part; nobody signs in as them, their passwords are known to nobody.
+COLLEAGUES = (
+    Account("omar@demo.example", Role.RESPONDER, "Omar Onduty"),
+    Account("mina@demo.example", Role.APPROVER, "Mina Maintainer"),
+)
+ADDRESSES = {account.email.partition("@")[0]: account.email for account in (*ACCOUNTS, *COLLEAGUES)}
+"""Addresses by the names that `history.toml` uses."""
+
+SERVICES: tuple[dict[str, Any], ...] = tuple(
+    tomllib.loads(files("dashboard.seed").joinpath("services.toml").read_text(encoding="utf-8"))["services"]
 )
 
 

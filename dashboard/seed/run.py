@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -14,12 +15,14 @@ from dashboard.loopback import is_loopback
 from dashboard.seed.catalogue import (
     ACCOUNTS,
     ADMIN,
+    COLLEAGUES,
     ORGANIZATION,
     ORGANIZATION_SETTINGS,
     SERVICES,
     restart_action,
 )
-from dashboard.seed.history import import_payload, read_past_incidents
+from dashboard.seed.happenings import read_happenings
+from dashboard.seed.history import import_payload
 from dashboard.settings import SeedSettings
 from dashboard.store import administration, setup
 from dashboard.store.connection import as_anon, as_service, as_user, new_http_client
@@ -55,12 +58,9 @@ def seed(
         admin = as_user(settings, tokens.access_token, http)
         administration.change_organization(admin, ORGANIZATION_SETTINGS)
         _people(service, admin, password, say)
+        _colleagues(service, admin, say)
         _services(admin, settings.demo_service_url, say)
-        today = utc_now()
-        past_incidents = read_past_incidents()
-        for number, past in enumerate(past_incidents, start=1):
-            setup.import_incident(service, import_payload(past, organization_id, today))
-            say(f"past incidents {number}/{len(past_incidents)}")
+        _history(service, organization_id, say)
 
 
 def is_sandbox(supabase_url: str, http: httpx.Client) -> bool:
@@ -89,6 +89,28 @@ def _people(service: Client, admin: Client, password: str, say: Say) -> None:
             user_id = setup.ensure_account(service, account.email, password)
             administration.add_person(admin, user_id, account.role, account.name)
         say(f"account {account.email} ({account.role})")
+
+
+def _colleagues(service: Client, admin: Client, say: Say) -> None:
+    """People of the past, each with an account that nobody can open."""
+    for colleague in COLLEAGUES:
+        user_id = setup.create_account(service, colleague.email, secrets.token_urlsafe(32))
+        user_id = user_id or setup.find_account(service, colleague.email)
+        if user_id is not None:
+            administration.add_person(admin, user_id, colleague.role, colleague.name)
+            say(f"colleague {colleague.name} ({colleague.role})")
+
+
+def _history(service: Client, organization_id: str, say: Say) -> None:
+    """The past, once: what was imported before keeps the days it has."""
+    today = utc_now()
+    known = setup.list_imported(service, organization_id)
+    minutes = {description["name"]: description["minutes_to_decide"] for description in SERVICES}
+    missing = [(happening, text) for happening, text in read_happenings() if happening.id not in known]
+    for number, (happening, text) in enumerate(missing, start=1):
+        payload = import_payload(happening, text, organization_id, today, minutes[text.service])
+        setup.import_incident(service, payload)
+        say(f"past incidents {number}/{len(missing)}")
 
 
 def _services(admin: Client, demo_service_url: str, say: Say) -> None:

@@ -13,7 +13,7 @@ from supabase import Client
 from dashboard.domain.shape import Shape
 from dashboard.errors import Conflict
 from dashboard.store.administration import Added
-from dashboard.store.connection import call, first
+from dashboard.store.connection import call, first, rows
 from dashboard.store.reading import understood
 from dashboard.store.refusals import translated
 
@@ -91,6 +91,15 @@ def find_account(service: Client, email: str) -> str | None:
         page += 1
 
 
+def list_imported(service: Client, organization_id: str) -> frozenset[str]:
+    """The external ids of an organization's imported incidents."""
+    query = service.table("incidents").select("external_id").eq("organization_id", organization_id)
+    return frozenset(str(row["external_id"]) for row in rows(query.eq("source", "import").limit(1000)))
+
+
 def import_incident(service: Client, payload: Mapping[str, Any]) -> str:
-    """A finished incident of the past with its analysis, once per external id; the incident's id."""
+    """An incident of the past with all that was found, decided and written, once per external id; its id.
+
+    Raises InvalidInput.
+    """
     return str(call(service, "import_incident", {"payload": dict(payload)})["incident_id"])

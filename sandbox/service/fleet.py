@@ -7,7 +7,21 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-NAMES = ("payment-api", "checkout-web", "search-api", "report-worker")
+NAMES = (
+    "payment-api",
+    "checkout-web",
+    "identity-api",
+    "inventory-api",
+    "search-api",
+    "catalog-api",
+    "pricing-api",
+    "shipping-api",
+    "support-portal",
+    "event-stream",
+    "mail-worker",
+    "image-resizer",
+    "report-worker",
+)
 DEGRADED_AT_FIRST = "payment-api"
 
 RESTART_SECONDS = 0.5

@@ -264,6 +264,229 @@ end $$;
 comment on function public.insights is
     'People: what happened to the incidents reported, and the approvals asked for, at since ≤ t < until, against the period of the same length before. Negative times are left out. {since, until, before_since, before_until, as_of, count, before, reports, facts, acknowledge, approve, resolve, weeks (UTC, ISO), severities, services, service_count, approvals, model}. 422 invalid.';
 
+-- Importing history ----------------------------------------------------------------------------------------------
+
+create function private.imported_person(tenant uuid, email text) returns public.profiles
+language plpgsql stable set search_path = '' as $$
+declare
+    person public.profiles;
+begin
+    if email is null then
+        return null;
+    end if;
+    select * into person from public.profiles p where p.organization_id = tenant and lower(p.email) = lower(imported_person.email);
+    if person.user_id is null then
+        perform private.fail(422, 'invalid', format('This incident cannot be imported: %s is nobody here.', left(email, 100)));
+    end if;
+    return person;
+end $$;
+comment on function private.imported_person is 'The person of this address in the organization; null for no address, 422 for an unknown one.';
+
+create function private.import_event(incident public.incidents, kind text, at timestamptz, email text, detail jsonb default '{}') returns void
+language plpgsql set search_path = '' as $$
+declare
+    person public.profiles := private.imported_person(incident.organization_id, email);
+begin
+    insert into public.incident_events (organization_id, incident_id, kind, actor_id, actor_name, at, detail)
+    values (incident.organization_id, incident.id, kind, person.user_id, coalesce(person.display_name, 'import'), at,
+        jsonb_strip_nulls(detail) || '{"imported": true}');
+end $$;
+comment on function private.import_event is 'An event of the past under its own time, marked as imported; without an address its actor is the import.';
+
+create function private.import_decision(incident public.incidents, execution public.executions, given jsonb) returns void
+language plpgsql set search_path = '' as $$
+declare
+    decider public.profiles := private.imported_person(incident.organization_id, given ->> 'by');
+    rendered jsonb := private.render_actions(incident.service_id, given -> 'actions');
+    asked timestamptz := (given ->> 'asked_at')::timestamptz;
+    decided timestamptz := (given ->> 'decided_at')::timestamptz;
+    written text;
+    approval public.approvals;
+    run public.action_runs;
+    act jsonb;
+begin
+    if given ? 'asked_at' then
+        written := jsonb_pretty(jsonb_build_object(
+            'version', 1,
+            'incident', jsonb_build_object('id', incident.id, 'external_id', incident.external_id, 'service', incident.service,
+                'severity', incident.severity, 'title', incident.title),
+            'kestra_execution_id', execution.kestra_execution_id,
+            'statement', private.proposal_statement(rendered -> 'actions', incident.service),
+            'nothing_to_carry_out', rendered -> 'actions' = '[]',
+            'actions', rendered -> 'actions', 'problems', rendered -> 'problems'));
+        insert into public.approvals (
+            organization_id, incident_id, execution_id, kestra_execution_id, proposal_text, content_hash, nothing_to_carry_out, status, cause,
+            deadline_at, requested_by, requested_by_name, self_approval_allowed, decided_by, decided_by_name, decided_at, decision_reason,
+            delivered_at, outcome, outcome_reason, created_at)
+        values (
+            incident.organization_id, incident.id, execution.id, execution.kestra_execution_id, written,
+            encode(sha256(convert_to(written, 'UTF8')), 'hex'), rendered -> 'actions' = '[]', given ->> 'status', given ->> 'cause',
+            (given ->> 'deadline_at')::timestamptz, incident.submitted_by, incident.submitted_by_name, false, decider.user_id,
+            decider.display_name, decided, given ->> 'reason', coalesce(decided, (given ->> 'ended_at')::timestamptz), given ->> 'outcome',
+            given ->> 'outcome_reason', asked)
+        returning * into approval;
+        perform private.import_event(incident, 'approval_requested', asked, null, jsonb_build_object(
+            'approval_id', approval.id, 'content_hash', approval.content_hash, 'deadline_at', approval.deadline_at));
+        if decider.user_id is not null then
+            insert into public.approval_votes (approval_id, organization_id, voter_id, voter_name, decision, reason, content_hash, at)
+            values (approval.id, approval.organization_id, decider.user_id, decider.display_name, approval.status, approval.decision_reason,
+                approval.content_hash, decided);
+            perform private.import_event(incident, approval.status, decided, given ->> 'by',
+                jsonb_build_object('approval_id', approval.id, 'reason', approval.decision_reason));
+        else
+            perform private.import_event(incident, approval.status, coalesce((given ->> 'ended_at')::timestamptz, approval.deadline_at), null,
+                jsonb_build_object('approval_id', approval.id, 'reason', approval.cause));
+        end if;
+    end if;
+    act := given -> 'act';
+    if jsonb_typeof(act) = 'object' and rendered -> 'actions' -> 0 is not null then
+        insert into public.action_runs (
+            organization_id, incident_id, execution_id, approval_id, action_key, action, title, nonce, request, verify, status, verified,
+            detail, begun_at, finished_at)
+        values (
+            incident.organization_id, incident.id, execution.id, approval.id, rendered -> 'actions' -> 0 ->> 'key', rendered -> 'actions' -> 0 ->> 'action',
+            rendered -> 'actions' -> 0 ->> 'title', 'import-' || incident.id, rendered -> 'actions' -> 0 -> 'request', rendered -> 'actions' -> 0 -> 'verify',
+            act ->> 'status', (act ->> 'verified')::boolean, coalesce(act -> 'detail', '{}'), (act ->> 'begun_at')::timestamptz,
+            (act ->> 'finished_at')::timestamptz)
+        returning * into run;
+        perform private.import_event(incident, 'action_begun', run.begun_at, null, jsonb_build_object('action_run_id', run.id, 'action_key', run.action_key));
+        perform private.import_event(incident, 'action_finished', run.finished_at, null,
+            jsonb_build_object('action_run_id', run.id, 'status', run.status, 'verified', run.verified));
+    end if;
+end $$;
+comment on function private.import_decision is 'What was proposed, decided and done in the past: {actions, asked_at, deadline_at, status, cause, by, decided_at, reason, ended_at, outcome, outcome_reason, act: {status, verified, detail, begun_at, finished_at}}.';
+
+create function private.import_document(incident public.incidents, given jsonb) returns void
+language plpgsql set search_path = '' as $$
+declare
+    author public.profiles := private.imported_person(incident.organization_id, given ->> 'by');
+    version jsonb;
+    item jsonb;
+    owner public.profiles;
+begin
+    for version in select value from jsonb_array_elements(coalesce(given -> 'versions', '[]')) with ordinality as element (value, n) order by n loop
+        insert into public.postmortem_versions (organization_id, incident_id, version, status, sections, author_id, author_name, change, section, analysis_id, at)
+        values (incident.organization_id, incident.id, (select count(*) + 1 from public.postmortem_versions v where v.incident_id = incident.id),
+            version ->> 'status',
+            case when given ? 'lessons' then jsonb_build_object('lessons', jsonb_build_object('text', given ->> 'lessons', 'version', 1,
+                'by', author.display_name, 'by_id', author.user_id, 'at', given -> 'versions' -> 0 ->> 'at')) else '{}' end,
+            author.user_id, author.display_name, version ->> 'change', version ->> 'section',
+            (select a.id from public.ai_analyses a where a.incident_id = incident.id and a.completed_at is not null limit 1), (version ->> 'at')::timestamptz);
+    end loop;
+    for item in select value from jsonb_array_elements(coalesce(given -> 'items', '[]')) loop
+        owner := private.imported_person(incident.organization_id, item ->> 'owner');
+        insert into public.action_items (organization_id, incident_id, title, owner_id, owner_name, priority, due_at, done_at, done_by_name, suggestion,
+            created_by, created_by_name, created_at, updated_at, updated_by_name)
+        values (incident.organization_id, incident.id, item ->> 'title', owner.user_id, owner.display_name, coalesce(item ->> 'priority', 'MEDIUM'),
+            (item ->> 'due_at')::timestamptz, (item ->> 'done_at')::timestamptz, case when item ? 'done_at' then owner.display_name end, left(item ->> 'title', 300),
+            author.user_id, author.display_name, (given ->> 'at')::timestamptz, coalesce((item ->> 'done_at')::timestamptz, (given ->> 'at')::timestamptz),
+            author.display_name);
+    end loop;
+    perform private.refresh_postmortem(incident.id);
+end $$;
+comment on function private.import_document is 'What people made of a document in the past: {by, at, lessons, versions: [{status, change, section, at}], items: [{title, owner, priority, due_at, done_at}]}.';
+
+create or replace function public.import_incident(payload json) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+    given jsonb := private.clean(payload);
+    tenant uuid := private.as_uuid(given ->> 'organization_id');
+    opened timestamptz := (given ->> 'opened_at')::timestamptz;
+    resolved timestamptz := (given ->> 'resolved_at')::timestamptz;
+    acknowledged timestamptz := (given -> 'acknowledged' ->> 'at')::timestamptz;
+    ended timestamptz := coalesce((given ->> 'run_ended_at')::timestamptz, resolved);
+    run_state text := coalesce(given ->> 'run_state', 'SUCCESS');
+    submitter public.profiles := private.imported_person(tenant, given ->> 'submitted_by');
+    taker public.profiles := private.imported_person(tenant, given -> 'acknowledged' ->> 'by');
+    incident public.incidents;
+    execution public.executions;
+    evidence jsonb := private.check_evidence(given -> 'evidence');
+    remediation record;
+    documentation record;
+    event jsonb;
+    problems jsonb := private.payload_problems(given - 'id');
+    escalation jsonb := given -> 'escalation';
+begin
+    if problems <> '[]' then
+        perform private.fail(422, 'invalid', 'This incident cannot be imported.', jsonb_build_object('fields', problems));
+    elsif opened is null or ended is null or least(resolved, acknowledged, ended) < opened or greatest(opened, resolved, acknowledged, ended) > now() then
+        perform private.fail(422, 'invalid', 'This incident cannot be imported: its times are not in order, or not in the past.');
+    end if;
+    if jsonb_typeof(given -> 'remediation') = 'object' then
+        select * into remediation from private.check_remediation(given -> 'remediation', evidence);
+    else
+        select null::jsonb as checked, null::text as problem into remediation;
+    end if;
+    if jsonb_typeof(given -> 'documentation') = 'object' then
+        select * into documentation from private.check_documentation(given -> 'documentation', evidence);
+    else
+        select null::jsonb as checked, null::text as problem into documentation;
+    end if;
+    if coalesce(remediation.problem, documentation.problem) is not null then
+        perform private.fail(422, 'invalid', 'This incident cannot be imported: ' || coalesce(remediation.problem, documentation.problem));
+    end if;
+    perform private.submission_lock(tenant);
+    select * into incident from public.incidents i
+    where i.organization_id = tenant and i.external_id = given ->> 'external_id' and i.source = 'import';
+    if incident.id is not null then
+        return jsonb_build_object('incident_id', incident.id);
+    end if;
+    insert into public.incidents (
+        organization_id, external_id, source, service_id, service, severity, severity_text, status, needs_human, needs_human_reason, title, description,
+        logs, metrics, context, fingerprint, occurrences, submitted_by, submitted_by_name, acknowledged_at, acknowledged_by, assigned_to, created_at,
+        updated_at, resolved_at)
+    values (
+        tenant, given ->> 'external_id', 'import',
+        (select s.id from public.services s where s.organization_id = tenant and s.name = given ->> 'service'),
+        given ->> 'service', private.severity(given ->> 'severity'), given ->> 'severity', case when resolved is null then 'investigating' else 'resolved' end,
+        resolved is null, case when resolved is null then left(coalesce(given ->> 'needs', 'A person has to look and resolve the incident.'), 2000) end,
+        given ->> 'title', coalesce(given ->> 'description', ''), private.log_lines(given -> 'logs'), coalesce(given -> 'metrics', '{}'),
+        coalesce(given -> 'context', '{}'), private.fingerprint(given ->> 'service', given ->> 'title'), coalesce((given ->> 'occurrences')::int, 1),
+        submitter.user_id, submitter.display_name, acknowledged, taker.user_id, taker.user_id, opened, coalesce(resolved, ended), resolved)
+    returning * into incident;
+    insert into public.executions (organization_id, incident_id, run_id, kestra_execution_id, requested_by, owns, state, step, problem, started_at, reported_at, ended_at)
+    values (tenant, incident.id, gen_random_uuid(), 'import-' || incident.id, submitter.user_id, true, run_state, 'import', given ->> 'run_problem',
+        opened, ended, ended)
+    returning * into execution;
+    insert into public.ai_analyses (
+        organization_id, incident_id, execution_id, kestra_execution_id, root_cause, impact, error_clusters, confidence_level,
+        remediation, documentation, evidence, model, tokens, problem, raw, created_at, updated_at, completed_at)
+    values (
+        tenant, incident.id, execution.id, execution.kestra_execution_id, left(given ->> 'root_cause', 2000), left(given ->> 'impact', 2000),
+        coalesce(given -> 'error_clusters', '[]'), upper(given ->> 'confidence_level'), remediation.checked, documentation.checked,
+        evidence, left(given ->> 'model', 200), coalesce(given -> 'tokens', '{}'),
+        (select left(string_agg(format('%s: %s', failed.key, failed.value ->> 'problem'), '; '), 4000) from jsonb_each(given -> 'model_failures') as failed),
+        coalesce(given -> 'model_failures', '{}'), incident.created_at, ended, ended);
+    perform private.import_event(incident, 'submitted', opened, given ->> 'submitted_by');
+    for event in select value from jsonb_array_elements(coalesce(given -> 'events', '[]')) loop
+        perform private.import_event(incident, event ->> 'kind', (event ->> 'at')::timestamptz, event ->> 'by', coalesce(event -> 'detail', '{}'));
+    end loop;
+    if acknowledged is not null then
+        perform private.import_event(incident, 'acknowledged', acknowledged, given -> 'acknowledged' ->> 'by');
+    end if;
+    if jsonb_typeof(given -> 'decision') = 'object' then
+        perform private.import_decision(incident, execution, given -> 'decision');
+    end if;
+    if jsonb_typeof(escalation) = 'object' then
+        insert into public.escalations (organization_id, incident_id, execution_id, reason, told, told_nobody, acknowledged_at, acknowledged_by, created_at)
+        values (tenant, incident.id, execution.id, left(escalation ->> 'reason', 2000), '{}', true,
+            case when acknowledged > (escalation ->> 'at')::timestamptz then acknowledged end,
+            case when acknowledged > (escalation ->> 'at')::timestamptz then taker.user_id end, (escalation ->> 'at')::timestamptz);
+        perform private.import_event(incident, 'escalated', (escalation ->> 'at')::timestamptz, null, jsonb_build_object('reason', escalation ->> 'reason'));
+    end if;
+    perform private.import_event(incident, 'run_ended', ended, null, jsonb_build_object('state', run_state)) where given ? 'run_ended_at';
+    if resolved is not null then
+        perform private.import_event(incident, 'resolved', resolved, given ->> 'resolved_by');
+    end if;
+    if jsonb_typeof(given -> 'postmortem') = 'object' then
+        perform private.import_document(incident, given -> 'postmortem');
+    end if;
+    perform private.audit(tenant, null, 'import', 'incident.imported', 'incidents', incident.id::text);
+    return jsonb_build_object('incident_id', incident.id);
+end $$;
+comment on function public.import_incident is
+    'Service role: an incident of the past with what was found, decided, done and written about it, under its own times and marked as imported; people by e-mail; once per external_id. {incident_id}. 422 invalid.';
+
 -- Rights ---------------------------------------------------------------------------------------------------------
 
 revoke all on function

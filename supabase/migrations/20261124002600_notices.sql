@@ -147,6 +147,10 @@ declare
     incident public.incidents;
 begin
     select * into incident from public.incidents i where i.id = new.incident_id;
+    -- History that is imported was told to people in its own time.
+    if incident.source = 'import' and new.execution_id in (select e.id from public.executions e where e.step = 'import') then
+        return null;
+    end if;
     perform private.notify('escalated', incident, null, jsonb_build_object('reason', private.redact(left(new.reason, 500))));
     return null;
 end $$;

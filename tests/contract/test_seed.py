@@ -5,12 +5,26 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
+from dashboard.seed.happenings import read_happenings
 from dashboard.seed.run import seed
 from dashboard.settings import SeedSettings
 from tests.support.gateway import RunningGateway, start_gateway
 from tests.support.postgres import Database
 
-TABLES = ("organizations", "profiles", "services", "actions", "incidents", "audit_log")
+TABLES = (
+    "organizations",
+    "profiles",
+    "services",
+    "actions",
+    "incidents",
+    "approvals",
+    "escalations",
+    "action_runs",
+    "postmortem_versions",
+    "action_items",
+    "outbox",
+    "audit_log",
+)
 
 
 @pytest.fixture
@@ -40,11 +54,13 @@ def test_seeding_again_changes_nothing(migrated_gateway: RunningGateway, migrate
     first = content(migrated_database)
     assert {table: len(first[table]) for table in ("organizations", "profiles", "services", "actions")} == {
         "organizations": 1,
-        "profiles": 4,
-        "services": 4,
-        "actions": 4,
+        "profiles": 6,
+        "services": 13,
+        "actions": 13,
     }
     assert "organization Demo" in said
+    assert len(first["incidents"]) == len(read_happenings())
+    assert not first["outbox"], "the past owes nobody anything"
     seed(settings, said.append)
     assert content(migrated_database) == first
     with migrated_database.connect() as connection:

@@ -85,7 +85,7 @@ def test_the_same_key_answers_the_same_and_restarts_nothing(fleet: Fleet) -> Non
     *answers, counts = asyncio.run(story())
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.text for answer in answers}) == 1
-    assert counts.json() == {"checkout-web": 0, "payment-api": 1, "report-worker": 0, "search-api": 0}
+    assert {name: count for name, count in counts.json().items() if count} == {"payment-api": 1}
 
 
 REFUSED: list[Any] = [

@@ -1,15 +1,18 @@
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
+from dashboard.domain.clock import to_iso
 from dashboard.errors import ConfigurationError
 from dashboard.seed.catalogue import ACCOUNTS, SERVICES, restart_action
-from dashboard.seed.history import import_payload, read_past_incidents
+from dashboard.seed.happenings import End, Happening, read_happenings
+from dashboard.seed.history import import_payload
 from dashboard.seed.run import is_sandbox, seed
+from dashboard.seed.scenarios import PastText
 from dashboard.settings import SeedSettings
 
 TODAY = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
@@ -28,24 +31,58 @@ def cited(value: Any) -> Iterator[int]:
             yield from cited(part)
 
 
-@pytest.mark.parametrize("past", read_past_incidents(), ids=lambda past: past.external_id)
-def test_past_incidents_cite_only_evidence_that_exists(past: Any) -> None:
-    payload = import_payload(past, "org", TODAY)
-    numbers = {item["n"] for item in payload["evidence"]}
-    del payload["evidence"]
+PAST = read_happenings()
+
+
+def payload_of(happening: Happening, text: PastText, today: datetime = TODAY) -> dict[str, Any]:
+    return import_payload(happening, text, "org", today)
+
+
+@pytest.mark.parametrize(("happening", "text"), PAST, ids=[happening.id for happening, _ in PAST])
+def test_past_incidents_cite_only_evidence_that_exists(happening: Happening, text: PastText) -> None:
+    payload = payload_of(happening, text)
+    numbers = {item["n"] for item in payload.pop("evidence")}
     assert set(cited(payload)) <= numbers
+    assert "{" not in str(text.model_dump(exclude={"metrics", "context"}, mode="json")).replace("{'", "")
 
 
-def test_past_incidents_lie_in_the_past_and_end_after_they_began() -> None:
-    for past in read_past_incidents():
-        payload = import_payload(past, "org", TODAY)
-        assert payload["opened_at"] < payload["resolved_at"] < "2026-11-24T00:00:00"
+@pytest.mark.parametrize("day", range(7))
+def test_past_incidents_lie_in_the_past_on_each_day_of_a_week(day: int) -> None:
+    today = TODAY + timedelta(days=day)
+    for happening, text in PAST:
+        payload = payload_of(happening, text, today)
+        moments = [payload["opened_at"], payload["run_ended_at"], payload.get("resolved_at", "")]
+        moments.append(payload.get("acknowledged", {}).get("at", ""))
+        assert max(moments) < to_iso(today), happening.id
+        assert min(moment for moment in moments if moment) == payload["opened_at"], happening.id
 
 
-def test_past_incidents_are_told_apart_and_know_their_services() -> None:
-    past = read_past_incidents()
-    assert len({incident.external_id for incident in past}) == len(past)
-    assert {incident.service for incident in past} <= {service["name"] for service in SERVICES}
+def test_the_past_is_six_weeks_with_everything_worth_looking_at() -> None:
+    happenings = [happening for happening, _ in PAST]
+    assert len({happening.id for happening in happenings}) == len(happenings) >= 40
+    assert {text.service for _, text in PAST} == {service["name"] for service in SERVICES}
+    assert {text.severity.value for _, text in PAST} == {"LOW", "MEDIUM", "HIGH", "CRITICAL"}
+    assert {happening.end for happening in happenings} == set(get_args(End))
+    opened = min(happening.opened_at(TODAY) for happening in happenings)
+    assert timedelta(days=40) < TODAY - opened < timedelta(days=50)
+
+
+def test_just_one_action_item_is_overdue_whatever_the_day() -> None:
+    for day in range(7):
+        today = TODAY + timedelta(days=day)
+        items = [
+            item
+            for happening, text in PAST
+            for item in payload_of(happening, text, today).get("postmortem", {}).get("items", [])
+        ]
+        overdue = [item for item in items if "done_at" not in item and item["due_at"] < to_iso(today)]
+        assert len(overdue) == 1
+        assert all(item["done_at"] < to_iso(today) for item in items if "done_at" in item)
+
+
+def test_nobody_decided_on_what_they_had_reported() -> None:
+    for happening, _ in PAST:
+        assert happening.decider is None or happening.decider != happening.by, happening.id
 
 
 def test_each_role_has_one_account() -> None:
