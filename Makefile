@@ -6,14 +6,17 @@ BIN := .venv/bin
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
 
-demo: .venv/sandbox ## Start everything on this machine and open the desk
-	$(BIN)/python -m sandbox $(ARGS)
+demo: .venv/sandbox ## Start everything on this machine and open the desk; LAN=1 opens the desk to the network
+	$(BIN)/python -m sandbox $(if $(LAN),--lan) $(ARGS)
 
 test: .venv/dev ## Run all tests
 	$(BIN)/pytest $(ARGS)
 
 smoke: .venv/dev ## Drive the whole story through public interfaces, in a sandbox of its own
 	$(BIN)/python -m tests.smoke
+
+faults: .venv/dev ## Kill worker, act and clients at every named point, and finish each story
+	FAULTS=all $(BIN)/pytest tests/faults/test_killed.py $(ARGS)
 
 privileges: .venv/dev ## Write the tables of who may do what in the database anew, to be reviewed as a diff
 	$(BIN)/python -m tests.support.privileges
@@ -34,4 +37,4 @@ lint: .venv/dev ## Check style and types
 	$(BIN)/pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test smoke bench-db privileges lint
+.PHONY: help demo test smoke bench-db privileges lint faults

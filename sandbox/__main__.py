@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from sandbox.supervisor.keys import Keys
+from sandbox.supervisor.lan import NoNetwork, find_address, qr_code
 from sandbox.supervisor.part import PartFailed
 from sandbox.supervisor.plan import Sandbox
 from sandbox.supervisor.ports import Ports, PortTaken
@@ -58,7 +59,10 @@ def _introduce(sandbox: Sandbox) -> None:
     _console.print(f"  Kestra's API       {endpoints['kestra']['url']}  ({endpoints['kestra']['username']})")
     _console.print(f"  Supabase's API     {endpoints['supabase']['url']}")
     _console.print(f"  Real: flow engine, database. Model: {model}. Service acted on: simulated.")
-    _console.print("\n  Demo accounts (buttons on the sign-in page; the password is the same for all):")
+    if sandbox.lan_address:
+        _introduce_lan(sandbox)
+    where = "no buttons for the network" if sandbox.lan_address else "buttons on the sign-in page"
+    _console.print(f"\n  Demo accounts ({where}; the password is the same for all):")
     for account in endpoints["accounts"]:
         _console.print(f"    {account['email']:<20} {account['role']}")
     _console.print(f"    password             {endpoints['accounts'][0]['password']}", markup=False)
@@ -66,11 +70,24 @@ def _introduce(sandbox: Sandbox) -> None:
     _console.print("  Ctrl-C stops everything; the data stays. --reset wipes it.\n")
 
 
+def _introduce_lan(sandbox: Sandbox) -> None:
+    url = f"http://{sandbox.lan_address}:{sandbox.ports.desk}"
+    _console.print(f"\n  For a phone in this network: [bold]{url}[/bold]")
+    _console.print(
+        "  Risk: whoever is in this network can reach the sign-in page and read along, for it is plain http. "
+        "Everything else stays on this machine."
+    )
+    _console.print(qr_code(url), markup=False)
+
+
 def main(
     data: Annotated[Path, typer.Option(help="Folder for everything the sandbox writes.")] = Path(".sandbox"),
     reset: Annotated[bool, typer.Option("--reset", help="Wipe the folder first.")] = False,
     free_ports: Annotated[
         bool, typer.Option("--free-ports", help="Take ports nobody uses, for a run beside another sandbox.")
+    ] = False,
+    lan: Annotated[
+        bool, typer.Option("--lan", help="Open the desk, and nothing else, to the network of this machine.")
     ] = False,
     browser: Annotated[bool, typer.Option(help="Open the desk in a browser.")] = True,
     desk_port: int = Ports.desk,
@@ -86,14 +103,15 @@ def main(
     chosen = Ports(desk_port, kestra_port, gateway_port, postgres_port, model_port, service_port)
     ports = Ports.free() if free_ports else chosen
     try:
-        ports.require_free()
-    except PortTaken as taken:
-        _fail(taken)
+        ports.require_free(lan=lan)
+        address = find_address() if lan else None
+    except (PortTaken, NoNetwork) as obstacle:
+        _fail(obstacle)
         raise typer.Exit(1) from None
     if reset:
         _wipe(folder)
     (folder / "logs").mkdir(exist_ok=True)
-    sandbox = Sandbox(folder, ports, Keys.of(folder), os.environ.get("GEMINI_API_KEY") or None)
+    sandbox = Sandbox(folder, ports, Keys.of(folder), os.environ.get("GEMINI_API_KEY") or None, address)
 
     stopping = Event()
     for name in (signal.SIGINT, signal.SIGTERM):

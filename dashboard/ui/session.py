@@ -18,7 +18,7 @@ from dashboard.ui.account import render_sign_in_link
 from dashboard.ui.errors_view import render_error, render_not_allowed
 from dashboard.ui.known import read
 from dashboard.web import cookies
-from dashboard.web.demo_accounts import list_demo_accounts
+from dashboard.web.demo_accounts import is_demo
 from dashboard.web.seal import form_token
 from dashboard.web.sessions import desk_sessions
 from dashboard.web.sign_in import LOGOUT_FORM
@@ -79,9 +79,8 @@ def current_user() -> CurrentUser | None:
     person = read(f"person_{found.user_id}", lambda: _person(found.user_id, client)).value
     if person is None or not person.active:
         return None
-    is_demo = bool(list_demo_accounts(settings()))
     writer = as_user(settings(), found.access_token, viewer=st.context.ip_address)
-    return CurrentUser(person, client, writer, form_token(cookie, LOGOUT_FORM), is_demo)
+    return CurrentUser(person, client, writer, form_token(cookie, LOGOUT_FORM), is_demo(settings()))
 
 
 def gate() -> CurrentUser | None:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from dashboard.loopback import is_loopback
 from dashboard.settings import WebSettings
 
 log = logging.getLogger(__name__)
@@ -22,8 +23,18 @@ class DemoAccount:
     password: str = field(repr=False)
 
 
+def is_demo(settings: WebSettings) -> bool:
+    """Whether this desk works on the running sandbox's Supabase."""
+    return bool(list_sandbox_accounts(settings))
+
+
 def list_demo_accounts(settings: WebSettings) -> Sequence[DemoAccount]:
-    """The accounts to offer as buttons: none unless the sandbox file names the Supabase that is used here."""
+    """The accounts to offer as buttons; none on a desk that others than this machine can reach."""
+    return list_sandbox_accounts(settings) if is_loopback(settings.host) else ()
+
+
+def list_sandbox_accounts(settings: WebSettings) -> Sequence[DemoAccount]:
+    """The running sandbox's accounts: none unless its file names the Supabase that is used here."""
     try:
         text = settings.sandbox_file.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -21,7 +21,7 @@ from dashboard.settings import WebSettings
 from dashboard.store import people
 from dashboard.store.connection import as_user
 from dashboard.web import cookies
-from dashboard.web.demo_accounts import DemoAccount, list_demo_accounts
+from dashboard.web.demo_accounts import list_demo_accounts, list_sandbox_accounts
 from dashboard.web.seal import form_token, is_form_token, new_cookie
 from dashboard.web.sessions import DeskSessions
 
@@ -163,7 +163,8 @@ class SignIn:
         self, request: Request, wanted: str, refusal: Refusal | None = None, email: str = ""
     ) -> Response:
         session = cookies.read(request.cookies, cookies.SESSION)
-        accounts: list[DemoAccount] = list(await to_thread.run_sync(list_demo_accounts, self._settings))
+        accounts = await to_thread.run_sync(list_demo_accounts, self._settings)
+        known = accounts or await to_thread.run_sync(list_sandbox_accounts, self._settings)
         bound_to = cookies.read(request.cookies, cookies.FORM) or new_cookie()
         person, has_ended = await to_thread.run_sync(self._who, session)
         body = _templates.get_template("sign_in.html").render(
@@ -173,6 +174,7 @@ class SignIn:
             email=email[:_LONGEST_FIELD],
             wanted=wanted,
             accounts=accounts,
+            addresses=[account.email for account in known],
             person=person,
             form_token=form_token(bound_to, LOGIN_FORM),
             logout_token=form_token(session, LOGOUT_FORM) if session and person else None,

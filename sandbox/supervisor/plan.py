@@ -13,7 +13,7 @@ import psycopg
 from sandbox.supabase.keys import anon_key, service_role_key
 from sandbox.supervisor.keys import Keys
 from sandbox.supervisor.part import Part, Program
-from sandbox.supervisor.ports import Ports
+from sandbox.supervisor.ports import EVERY_ADDRESS, Ports
 
 KESTRA_USERNAME = "admin@kestra.io"
 # Names that decide what a part talks to: a sandbox takes none of them from the person's own environment.
@@ -43,12 +43,16 @@ def _connects(url: str) -> Callable[[], bool]:
 
 @dataclass(frozen=True)
 class Sandbox:
-    """One sandbox: its folder, ports and keys, and from them every program."""
+    """One sandbox: its folder, ports and keys, and from them every program.
+
+    `lan_address` opens the desk, and nothing else, to the network under that address of this machine.
+    """
 
     folder: Path
     ports: Ports
     keys: Keys
     gemini_api_key: str | None = None
+    lan_address: str | None = None
 
     def url(self, port: int) -> str:
         return f"http://127.0.0.1:{port}"
@@ -93,12 +97,22 @@ class Sandbox:
             "SUPABASE_URL": self.url(self.ports.gateway),
             "SUPABASE_ANON_KEY": anon_key(self.keys.jwt_secret),
             "SUPABASE_SERVICE_ROLE_KEY": service_role_key(self.keys.jwt_secret),
+            **self._listening(),
             "INCIDENTSCRIBE_PORT": str(self.ports.desk),
             "INCIDENTSCRIBE_DATABASE_URL": self.database_url,
             "INCIDENTSCRIBE_DEMO_PASSWORD": self.keys.demo_password,
             "INCIDENTSCRIBE_DEMO_SERVICE_URL": self.url(self.ports.service),
             "INCIDENTSCRIBE_SANDBOX_FILE": str(self.endpoints_file),
             "ACTION_DEMO_TOKEN": self.keys.service_token,
+        }
+
+    def _listening(self) -> dict[str, str]:
+        """Where the desk listens, and the names it answers under: the one address more, no other."""
+        if self.lan_address is None:
+            return {}
+        return {
+            "INCIDENTSCRIBE_HOST": EVERY_ADDRESS,
+            "INCIDENTSCRIBE_ALLOWED_HOSTS": f"127.0.0.1,localhost,{self.lan_address}",
         }
 
     def parts(self) -> list[Part]:

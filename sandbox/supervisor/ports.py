@@ -1,7 +1,9 @@
-"""Where the parts listen, all on 127.0.0.1."""
+"""Where the parts listen: all on 127.0.0.1, the desk on every address where it is opened to the network."""
 
 import socket
 from dataclasses import astuple, dataclass, fields
+
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - asked for by --lan, for the desk alone
 
 
 class PortTaken(Exception):
@@ -31,13 +33,13 @@ class Ports:
             for each in sockets:
                 each.close()
 
-    def require_free(self) -> None:
-        """Raises PortTaken naming the part and the port that is in use."""
+    def require_free(self, *, lan: bool = False) -> None:
+        """Raises PortTaken naming the part and the port that is in use; `lan`: the desk's on any address."""
         for field, port in zip(fields(self), astuple(self), strict=True):
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
-                    probe.bind(("127.0.0.1", port))
+                    probe.bind((EVERY_ADDRESS if lan and field.name == "desk" else "127.0.0.1", port))
                 except OSError as error:
                     raise PortTaken(
                         f"Port {port}, which the {field.name} needs, is taken ({error.strerror}). "

@@ -335,6 +335,24 @@ class TestDemoAccounts:
         self.sandbox(settings, "http://127.0.0.1:54321")
         assert "Demo accounts" not in client.get("/login").text
 
+    @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::", ""])
+    def test_a_desk_that_others_can_reach_has_no_buttons_and_takes_none(
+        self, settings: WebSettings, auth: FakeAuth, host: str
+    ) -> None:
+        open_to_others = settings.model_copy(update={"host": host})
+        self.sandbox(open_to_others, "http://127.0.0.1:29599")
+        sessions = DeskSessions(open_to_others, auth.clock)
+        app = Starlette(
+            routes=desk_routes(open_to_others, sessions), middleware=desk_middleware(open_to_others, sessions)
+        )
+        client = TestClient(app, base_url=ORIGIN, follow_redirects=False)
+        page = client.get("/login")
+        assert '<button type="submit" name="account"' not in page.text
+        assert "ana@demo.example" in page.text, "the addresses are no secret"
+        assert PASSWORD not in page.text
+        fields = {"form_token": form_token(page), "account": "ana@demo.example"}
+        assert client.post("/login", data=fields, headers={"Origin": ORIGIN}).status_code == 422
+
 
 class TestNext:
     @pytest.mark.parametrize(
