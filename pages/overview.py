@@ -3,10 +3,11 @@
 import streamlit as st
 
 from dashboard.routes import INCIDENTS
-from dashboard.store import overview
+from dashboard.store import hints, overview
 from dashboard.store.people import Role
 from dashboard.ui import session
 from dashboard.ui.errors_view import render_empty, shown
+from dashboard.ui.first_story import tell_first_story
 from dashboard.ui.known import read
 from dashboard.ui.links import render_link
 from dashboard.ui.live import live, organization_topic
@@ -31,6 +32,11 @@ def moving() -> None:
         seen = known.value
         render_page_header("Overview", seen.standing.sentence, known)
         render_outages(seen)
+        tell_first_story(
+            user,
+            lambda: hints.find_first_story(user.client),
+            lambda: hints.dismiss_first_story(session.require().writer),
+        )
         st.subheader("Needs somebody" if watches else "Needs you", anchor=False)
         waiting, attention = mine(seen, anybody=watches)
         if waiting or attention or seen.stuck:

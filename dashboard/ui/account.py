@@ -49,13 +49,15 @@ _sign_in = st.components.v2.component(
     "desk_sign_in",
     html="""
 <div>
-  <a id="sign-in">Sign in</a>
+  <a id="sign-in"></a>
 </div>
 """,
     css=_CSS,
     js="""
 export default function ({ data, parentElement }) {
-  parentElement.querySelector("#sign-in").setAttribute("href", data.address)
+  const link = parentElement.querySelector("#sign-in")
+  link.setAttribute("href", data.address)
+  link.textContent = data.label
 }
 """,
 )
@@ -71,7 +73,12 @@ def render_account(logout_token: str, here: str) -> None:
 
 def render_sign_in_link(here: str) -> None:
     """A link to the sign-in page."""
-    _sign_in(key="sign_in", data={"address": _login(here)})
+    _sign_in(key="sign_in", data={"address": _login(here), "label": "Sign in"})
+
+
+def render_switch_link(label: str, here: str, *, key: str) -> None:
+    """A link to the sign-in page, to become somebody else and go on at `here`; several may be on one page."""
+    _sign_in(key=key, data={"address": _login(here), "label": label})
 
 
 def _login(here: str) -> str:
