@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from supabase import Client
@@ -15,6 +17,7 @@ from dashboard.domain.powers import Change, Command, is_same_for
 from dashboard.domain.role import Role
 from dashboard.domain.shape import Json, Shape
 from dashboard.errors import NotFound, StaleVersion
+from dashboard.store import incidents
 from dashboard.store.connection import call, first, rows
 from dashboard.store.executions import Owed
 from dashboard.store.people import Person
@@ -145,3 +148,40 @@ def request(user: Client, command: Command, subject_id: str, reason: str) -> boo
 def withdraw(user: Client, request_id: str, reason: str) -> None:
     """Take back what is still owed. Raises ReasonRequired, Conflict, NotAllowed, NotFound."""
     call(user, "withdraw_outbox", {"id": request_id, "reason": reason})
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFile:
+    """One incident for one person: everything of this module, with the clients of the moment.
+
+    `reader` and `writer` are asked at each call, because a person's token ends before their page does.
+    """
+
+    incident_id: str
+    reader: Callable[[], Client]
+    writer: Callable[[], Client]
+
+    def get_case(self) -> Case:
+        return get_case(self.reader(), self.incident_id)
+
+    def get_findings(self) -> Findings:
+        return get_findings(self.reader(), self.incident_id)
+
+    def get_report(self) -> Incident:
+        """The incident with all that was handed in."""
+        return incidents.get_incident(self.reader(), self.incident_id)
+
+    def get_payload(self, event_id: int) -> Json:
+        return get_payload(self.reader(), event_id)
+
+    def list_colleagues(self) -> tuple[Colleague, ...]:
+        return list_colleagues(self.reader())
+
+    def change(self, seen: Incident, kind: Change, payload: Json) -> None:
+        change(self.writer(), seen, kind, payload)
+
+    def request(self, command: Command, subject_id: str, reason: str) -> None:
+        request(self.writer(), command, subject_id, reason)
+
+    def withdraw(self, request_id: str, reason: str) -> None:
+        withdraw(self.writer(), request_id, reason)

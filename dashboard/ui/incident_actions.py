@@ -41,7 +41,7 @@ _IN_THE_OPEN = (
 )
 
 Ask = Callable[[Power], None]
-"""Called with what was pressed; opens its dialog, or does it where nothing has to be confirmed."""
+"""Called back with what was pressed; opens its dialog, or does it where nothing has to be confirmed."""
 
 
 def render_actions(standing: Standing, ask: Ask) -> None:
@@ -83,7 +83,7 @@ def _render_button(
     place: str = "do",
 ) -> None:
     look = LOOKS[power]
-    if st.button(
+    st.button(
         look.label,
         key=f"{place}_{power.value}",
         icon=look.icon,
@@ -91,5 +91,6 @@ def _render_button(
         disabled=why_not is not None,
         help=escape(why_not) if why_not else None,
         width="stretch" if stretch else "content",
-    ):
-        ask(power)
+        on_click=ask,
+        args=(power,),
+    )

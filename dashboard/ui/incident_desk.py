@@ -1,4 +1,4 @@
-"""Between the page of one incident and the store: what it reads, and what the signed-in person does to it."""
+"""One incident and the person in front of it: what this tab knows, what they may do, and doing it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from dashboard.domain.shape import Json
 from dashboard.domain.step_lines import step_lines
 from dashboard.errors import IncidentScribeError
 from dashboard.routes import INCIDENT
-from dashboard.store import cases, incidents
-from dashboard.store.cases import Case, Findings
+from dashboard.store.cases import Case, CaseFile, Findings
 from dashboard.store.executions import Owed
 from dashboard.ui import session
 from dashboard.ui.errors_view import render_error
@@ -29,35 +28,22 @@ _REFUSED = "refused_at_once"
 
 @dataclass(frozen=True, slots=True)
 class IncidentDesk:
-    """One incident, as the person sees it whose token is asked for anew at each call."""
+    """The incident's page asks here for what it draws."""
 
-    incident_id: str
+    file: CaseFile
 
     def case(self) -> Known[Case]:
         """The case as it stands, or as this tab last knew it. Raises NotFound, UpstreamUnreachable."""
-        return read(
-            f"case_{self.incident_id}", lambda: cases.get_case(session.require().client, self.incident_id)
-        )
+        return read(f"case_{self.file.incident_id}", self.file.get_case)
 
     def findings(self) -> Known[Findings]:
         """What was found and done; also raises as `case` does."""
-        return read(
-            f"found_{self.incident_id}",
-            lambda: cases.get_findings(session.require().client, self.incident_id),
-        )
-
-    def report(self) -> Incident:
-        """The incident with all that was handed in."""
-        return incidents.get_incident(session.require().client, self.incident_id)
-
-    def payload(self, event_id: int) -> Json:
-        """The whole report behind a `seen again`."""
-        return cases.get_payload(session.require().client, event_id)
+        return read(f"found_{self.file.incident_id}", self.file.get_findings)
 
     def address(self) -> str:
         """The address of this page, to be pasted elsewhere."""
         here = str(st.context.url or "").partition("?")[0]
-        return f"{here}?id={self.incident_id}" if here else INCIDENT.link(id=self.incident_id)
+        return f"{here}?id={self.file.incident_id}" if here else INCIDENT.link(id=self.file.incident_id)
 
     def standing(self, known: Known[Case]) -> Standing:
         """What decides about the buttons."""
@@ -83,6 +69,7 @@ class IncidentDesk:
             st.session_state.pop(_REFUSED, None)
             if power is Change.ACKNOWLEDGE:
                 self._acknowledge(case.incident)
+                return
             subject = (
                 case.run.id if case.run and power in (Command.KILL, Command.RESTART) else case.incident.id
             )
@@ -106,14 +93,15 @@ class IncidentDesk:
         return Deeds(
             change=self._change,
             request=self._request,
-            withdraw=self._withdraw,
+            withdraw=self.file.withdraw,
             look=self._look,
-            colleagues=lambda: cases.list_colleagues(session.require().client),
+            colleagues=self.file.list_colleagues,
             me=session.require().person.user_id,
         )
 
-    def lines(self, case: Case, run: ExecutionRecord, found: Findings) -> dict[str, str]:
+    def lines(self, case: Case, run: ExecutionRecord) -> dict[str, str]:
         """What each step of this run found; what other runs found is left out."""
+        found = self.findings().value
         analysis = found.analysis
         mine = analysis and analysis.kestra_execution_id == run.kestra_execution_id
         return step_lines(
@@ -126,26 +114,19 @@ class IncidentDesk:
     def _acknowledge(self, incident: Incident) -> None:
         try:
             self._change(incident, Change.ACKNOWLEDGE, {})
-            st.toast("It is acknowledged.", icon=":material/check:")
         except IncidentScribeError as error:
             st.session_state[_REFUSED] = error
-        st.rerun()
 
     def _change(self, seen: Incident, kind: Change, payload: Json) -> None:
-        cases.change(session.require().writer, seen, kind, payload)
+        self.file.change(seen, kind, payload)
         bell.ring()
 
     def _request(self, command: Command, subject_id: str, reason: str) -> None:
-        cases.request(session.require().writer, command, subject_id, reason)
+        self.file.request(command, subject_id, reason)
         bell.ring()
 
-    def _withdraw(self, request_id: str, reason: str) -> None:
-        cases.withdraw(session.require().writer, request_id, reason)
-
     def _look(self) -> tuple[Incident, Sequence[IncidentEvent]]:
-        client = session.require().client
-        current = cases.get_case(client, self.incident_id).incident
-        return current, cases.get_findings(client, self.incident_id).events
+        return self.file.get_case().incident, self.file.get_findings().events
 
 
 def _is_about(request: Owed, run: ExecutionRecord) -> bool:

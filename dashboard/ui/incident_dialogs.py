@@ -1,13 +1,16 @@
 """The dialogs in front of what people do to an incident: what it does, what it does not undo, what is needed.
 
 Which one is open stands in the session, not in the run of the page: a live page draws itself anew under an
-open dialog, and what is being typed must outlive that, a refusal, and a dialog closed by mistake.
+open dialog, and what is being typed must outlive that, a refusal, and a dialog closed by mistake. Buttons
+open it by callback: a press that meets a push on its way would be lost to `if st.button(…)`.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import streamlit as st
 
@@ -22,10 +25,12 @@ from dashboard.store.cases import Colleague
 from dashboard.ui.dialog_words import ABOUT, WITHDRAW, About
 from dashboard.ui.errors_view import render_error
 from dashboard.ui.markdown import safe_markdown
-from dashboard.ui.text import code, escape
+from dashboard.ui.text import clean, code, escape
 from dashboard.ui.times import with_age
 
-_OPEN, _MOST_EVENTS = "asked_about", 6
+_OPEN, _DRAWN = "asked_about", "asked_about_is_drawn"
+_DONE, _MOST_EVENTS = "asked_and_done", 6
+_asked = itertools.count(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +42,14 @@ class Asked:
     subject_id: str
     error: IncidentScribeError | None = None
     meanwhile: tuple[IncidentEvent, ...] = ()
+    number: int = field(default_factory=lambda: next(_asked))
 
     @property
     def about(self) -> About:
         return ABOUT[self.power] if self.power else WITHDRAW
 
     @property
-    def field(self) -> str:
+    def key(self) -> str:
         """Key of the text that is typed; the draft stays with the incident."""
         return f"text_{self.power or 'withdraw'}_{self.incident.id}"
 
@@ -61,15 +67,32 @@ class Deeds:
 
 
 def ask(power: Power | None, incident: Incident, subject_id: str) -> None:
-    """Open a dialog; the page is drawn anew at once."""
+    """Open a dialog; for callbacks. The block that holds the button then asks for a run of the whole page."""
     st.session_state[_OPEN] = Asked(power, incident, subject_id)
-    st.rerun()
 
 
-def render_open_dialog(incident_id: str, deeds: Deeds) -> None:
-    """Draw the dialog that is open for this incident; called by the page itself, outside of its fragments."""
+def find_open_dialog(incident_id: str) -> Asked | None:
+    """The dialog to draw at the end of this run of the page; asked for at its beginning."""
     asked = _open()
     if asked is None or asked.incident.id != incident_id:
+        return None
+    st.session_state[_DRAWN] = asked.number
+    return asked
+
+
+def run_page_for_dialog() -> None:
+    """In a fragment: run the whole page if a dialog was opened that this page has not drawn yet."""
+    asked = _open()
+    if asked is not None and st.session_state.get(_DRAWN) != asked.number:
+        st.rerun()
+
+
+def render_open_dialog(asked: Asked | None, deeds: Deeds) -> None:
+    """Draw the dialog; called by the page itself, outside of its fragments."""
+    if asked is None:
+        # A toast from the callback would take the dialog's place in the page, under its closing run.
+        if done := st.session_state.pop(_DONE, None):
+            st.toast(done, icon=":material/check:")
         return
 
     @st.dialog(asked.about.title, icon=asked.about.icon, on_dismiss=_close)
@@ -129,12 +152,12 @@ def _render_fields(asked: Asked, deeds: Deeds) -> Callable[[], Json] | None:
         return dict
     st.text_area(
         label,
-        key=asked.field,
+        key=asked.key,
         max_chars=5_000 if asked.power is Change.NOTE else 2_000,
         height=140 if asked.power is Change.NOTE else 96,
         persist_state="page",
     )
-    return lambda: {"text": str(st.session_state.get(asked.field) or "").strip()}
+    return lambda: {"text": str(st.session_state.get(asked.key) or "").strip()}
 
 
 def _render_people(asked: Asked, deeds: Deeds) -> Callable[[], Json] | None:
@@ -151,10 +174,11 @@ def _render_people(asked: Asked, deeds: Deeds) -> Callable[[], Json] | None:
     def name(user_id: str) -> str:
         person = people[user_id]
         holds = ", has it now" if user_id == asked.incident.assigned_to else ""
-        return escape(f"{person.name}{' (you)' if user_id == deeds.me else ''}, {person.role}{holds}")
+        # Options are drawn as plain text.
+        return clean(f"{person.name}{' (you)' if user_id == deeds.me else ''}, {person.role}{holds}")
 
-    st.selectbox("To whom", order, key=asked.field, format_func=name, persist_state="page")
-    return lambda: {"user_id": st.session_state.get(asked.field)}
+    st.selectbox("To whom", order, key=asked.key, format_func=name, persist_state="page")
+    return lambda: {"user_id": st.session_state.get(asked.key)}
 
 
 def _render_severities(asked: Asked) -> Callable[[], Json] | None:
@@ -162,7 +186,7 @@ def _render_severities(asked: Asked) -> Callable[[], Json] | None:
     chosen = st.segmented_control(
         "New severity",
         [str(choice) for choice in CHOICES if choice is not now],
-        key=asked.field,
+        key=asked.key,
         persist_state="page",
     )
     if chosen is None:
@@ -177,7 +201,7 @@ def _render_severities(asked: Asked) -> Callable[[], Json] | None:
         )
     else:
         st.caption("Lowering it leaves a run at work as it is; the branch it has taken stays taken.")
-    return lambda: {"severity": st.session_state.get(asked.field)}
+    return lambda: {"severity": st.session_state.get(asked.key)}
 
 
 def _press(asked: Asked, read: Callable[[], Json] | None, deeds: Deeds) -> None:
@@ -195,9 +219,9 @@ def _press(asked: Asked, read: Callable[[], Json] | None, deeds: Deeds) -> None:
     except IncidentScribeError as error:
         st.session_state[_OPEN] = replace(asked, error=error, meanwhile=())
     else:
-        st.session_state.pop(asked.field, None)
+        st.session_state.pop(asked.key, None)
         _close()
-        st.toast(asked.about.done, icon=":material/check:")
+        st.session_state[_DONE] = asked.about.done
 
 
 def _refreshed(asked: Asked, stale: StaleVersion, deeds: Deeds) -> Asked:
@@ -206,7 +230,8 @@ def _refreshed(asked: Asked, stale: StaleVersion, deeds: Deeds) -> Asked:
         current, events = deeds.look()
     except IncidentScribeError as error:
         return replace(asked, error=error, meanwhile=())
-    seen_until = asked.incident.updated_at or asked.incident.created_at
+    # An event is written a moment after the version it belongs to.
+    seen_until = (asked.incident.updated_at or asked.incident.created_at) + timedelta(seconds=0.5)
     return replace(
         asked,
         incident=current,

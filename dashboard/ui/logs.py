@@ -49,7 +49,7 @@ def _render_controls(lines: Sequence[LogLine], is_live: bool) -> tuple[Filter, b
             "Step",
             [_EVERY_STEP, *steps],
             key="log_step",
-            format_func=lambda name: escape(step_title(name)) if name else "All steps",
+            format_func=lambda name: clean(step_title(name)) if name else "All steps",
             width=230,
             persist_state="page",
         )

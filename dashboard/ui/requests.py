@@ -21,14 +21,15 @@ def render_requests(case: Case, now: datetime, withdraw: Callable[[Owed], None] 
     for request in worth_showing(case):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(request_line(request, case, now), width="stretch")
-            if (
-                request.is_owed
-                and withdraw
-                and st.button(
-                    "Take back", key=f"withdraw_{request.id}", icon=":material/undo:", type="tertiary"
+            if request.is_owed and withdraw:
+                st.button(
+                    "Take back",
+                    key=f"withdraw_{request.id}",
+                    icon=":material/undo:",
+                    type="tertiary",
+                    on_click=withdraw,
+                    args=(request,),
                 )
-            ):
-                withdraw(request)
 
 
 def worth_showing(case: Case) -> tuple[Owed, ...]:
