@@ -24,6 +24,9 @@ privileges: .venv/dev ## Write the tables of who may do what in the database ane
 bench-db: .venv/dev ## Measure the desk's lists at 1,000 and 100,000 incidents
 	$(BIN)/python -m benchmarks.db
 
+bench-desk: .venv/dev ## Measure how soon the desk shows, what it bears, and its pages with a long history
+	$(BIN)/python -m benchmarks.desk $(ARGS)
+
 lint: .venv/dev ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -37,4 +40,4 @@ lint: .venv/dev ## Check style and types
 	$(BIN)/pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test smoke bench-db privileges lint faults
+.PHONY: help demo test smoke bench-db bench-desk privileges lint faults

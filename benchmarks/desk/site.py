@@ -21,7 +21,7 @@ from dashboard.web.sessions import DeskSessions
 from tests.support.sandbox import RunningSandbox
 from tests.support.until import until
 
-_FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 _SESSIONS_PER_PERSON = 3
 
 
@@ -94,15 +94,16 @@ class Site:
         """Submit a MEDIUM incident; its id, the approval and the execution, once the flow waits."""
         sample = next(sample for sample in SAMPLES if sample.severity is Severity.MEDIUM)
         payload = sample.to_payload(f"bench-{time.time_ns():x}")
-        receipt = self.sandbox.client("responder").rpc("submit_incident", {"payload": payload}).execute().data
-        incident = str(receipt["incident_id"])
+        answer: Any = self.sandbox.client("responder").rpc("submit_incident", {"payload": payload}).execute()
+        incident = str(answer.data["incident_id"])
         client = self.sandbox.client("approver")
         pending = client.table("approvals").select("*").eq("incident_id", incident).eq("status", "pending")
-        approval = until(lambda: pending.execute().data, "the flow waits for a decision", 180)[0]
+        waiting: Any = until(lambda: pending.execute().data, "the flow waits for a decision", 180)
         query = client.table("executions").select("kestra_execution_id").eq("incident_id", incident)
-        execution = str(query.execute().data[0]["kestra_execution_id"])
+        rows: Any = query.execute().data
+        execution = str(rows[0]["kestra_execution_id"])
         until(lambda: self.kestra.get_execution(execution).is_paused, "Kestra pauses", 60)
-        return incident, dict(approval), execution
+        return incident, waiting[0], execution
 
     def approve(self, approval: dict[str, Any]) -> None:
         """As the approver of the demo."""
@@ -119,7 +120,7 @@ class Site:
 async def opened(sandbox: RunningSandbox) -> AsyncIterator[Site]:
     """The site with a Chromium in front of it."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=list(_FLAGS))
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
         try:
             yield Site(sandbox, browser)
         finally:
