@@ -48,7 +48,7 @@ _LARGE = (
 _FILL = Path(__file__).with_name("fill.sql").read_text()
 
 
-def _fill(database: Database, size: int) -> Desk:
+def fill(database: Database, size: int) -> Desk:
     desk = Desk(database.url())
     values = {"organization": desk.organization, "service": desk.service, "size": size}
     with psycopg.connect(database.url("supabase_admin"), autocommit=True) as superuser:
@@ -158,7 +158,7 @@ def main() -> None:
             for size in _SIZES:
                 with scratch_database(postgres, template) as database:
                     _say(f"filling a database with {size:,} incidents …")
-                    desk = _fill(database, size)
+                    desk = fill(database, size)
                     gateway = start_gateway(database)
                     try:
                         for name, act in _lists(desk, gateway).items():
