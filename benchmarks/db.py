@@ -17,9 +17,9 @@ import jwt
 import psycopg
 from pydantic import SecretStr
 
-from dashboard.domain.approval import ApprovalStatus
+from dashboard.domain.listing import ApprovalFilters, IncidentFilters
 from dashboard.settings import WebSettings
-from dashboard.store import approvals, cases, executions, incidents, postmortems
+from dashboard.store import approvals, cases, incidents, overview, postmortems
 from dashboard.store.connection import as_user
 from tests.sql.desk import Desk
 from tests.support.gateway import RunningGateway, start_gateway
@@ -84,18 +84,21 @@ def _lists(desk: Desk, gateway: RunningGateway) -> dict[str, Callable[[], object
     one = str(desk.row("select id from incidents where external_id = 'INC-5'")["id"])
     word = str(desk.row("select title from incidents where external_id = 'INC-7'")["title"])[-12:]
     return {
-        "Overview: needs people": lambda: incidents.list_needing_people(client),
-        "Overview: approvals that wait": lambda: approvals.list_waiting(client),
-        "Overview: running": lambda: executions.list_running(client),
-        "Overview: being started": lambda: executions.list_starting(client),
-        "Overview: finished last": lambda: executions.list_finished(client),
+        "Overview: what moves": lambda: overview.get_overview(client),
+        "Overview: last 24 hours": lambda: overview.get_trend(client),
+        "Approvals: waiting": lambda: approvals.list_waiting(client),
         "Incidents: first page": lambda: incidents.list_incidents(client),
-        "Incidents: open ones": lambda: incidents.list_incidents(client, statuses=["investigating"]),
-        "Incidents: of one severity": lambda: incidents.list_incidents(client, severities=["HIGH"]),
-        "Incidents: search": lambda: incidents.list_incidents(client, search=word),
+        "Incidents: open ones": lambda: incidents.list_incidents(
+            client, IncidentFilters(statuses=("investigating",))
+        ),
+        "Incidents: of one severity": lambda: incidents.list_incidents(
+            client, IncidentFilters(severities=("HIGH",))
+        ),
+        "Incidents: mine": lambda: incidents.list_incidents(client, IncidentFilters(mine=True)),
+        "Incidents: search": lambda: incidents.list_incidents(client, IncidentFilters(search=word)),
         "Incident: case": lambda: cases.get_case(client, one),
         "Incident: findings": lambda: cases.get_findings(client, one),
-        "Approvals: settled": lambda: approvals.list_settled(client, [ApprovalStatus.EXPIRED]),
+        "Approvals: settled": lambda: approvals.list_page(client, ApprovalFilters(statuses=("expired",))),
         "Postmortems: first page": lambda: postmortems.search_postmortems(client),
         "Postmortems: of one severity": lambda: postmortems.search_postmortems(client, severities=["HIGH"]),
         "Postmortems: a rare word": lambda: postmortems.search_postmortems(client, search=word),

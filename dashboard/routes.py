@@ -76,7 +76,7 @@ APPROVALS = Route(
     "Approvals",
     ":material/how_to_reg:",
     "Proposals that wait for a decision, and those decided or expired.",
-    query=("status", "outcome", "service", "since", "until", "page"),
+    query=("show", "status", "outcome", "service", "since", "until", "page"),
 )
 APPROVAL = Route(
     "/approval",

@@ -2,54 +2,65 @@
 
 import streamlit as st
 
-from dashboard.domain.approval import ApprovalStatus
 from dashboard.domain.clock import utc_now
-from dashboard.store import approvals
+from dashboard.domain.listing import ApprovalFilters
+from dashboard.store import approvals, services
 from dashboard.ui import session
-from dashboard.ui.cards import render_settled, render_waiting
-from dashboard.ui.errors_view import render_empty, shown
-from dashboard.ui.known import read, render_known
+from dashboard.ui.approval_filters import PAGE, render_approval_filters
+from dashboard.ui.approval_rows import render_settled_rows, render_waiting_rows
+from dashboard.ui.errors_view import render_empty
+from dashboard.ui.known import read
+from dashboard.ui.live import live, organization_topic
+from dashboard.ui.page_header import headed, render_page_header
+from dashboard.ui.paging import render_paging
 
 session.require()
-st.title("Approvals")
-DECIDED = (ApprovalStatus.APPROVED, ApprovalStatus.REJECTED)
-ENDED = (ApprovalStatus.EXPIRED, ApprovalStatus.CANCELLED)
 
 
-@st.fragment(run_every=3)
-def waiting() -> None:
-    """What waits: first what the person may decide, nearest deadline first."""
-    with shown():
-        known = read("waiting", lambda: approvals.list_waiting(session.require().client))
-        render_known(known)
-        for approval in sorted(known.value, key=lambda a: (not a.may_decide, a.deadline_at)):
-            render_waiting(approval, utc_now())
-        if not known.value:
+@live(organization_topic(), key="approvals")
+def inbox() -> None:
+    """Head, fields and what they ask for: one scope, so that no press is lost."""
+    client = session.require().client
+    head = st.container()
+    with headed("Approvals", head):
+        waiting = read("waiting", lambda: approvals.list_waiting(client))
+        mine = sum(approval.may_decide for approval in waiting.value)
+        others = len(waiting.value) - mine
+        with head:
+            sentence = f"{mine} {'waits' if mine == 1 else 'wait'} for you, {others} for somebody else."
+            render_page_header("Approvals", sentence if waiting.value else "No approval waits.", waiting)
+        named = read("services", lambda: services.list_services(client)).value
+        choice = render_approval_filters([service.name for service in named])
+        if not choice.inbox:
+            settled(choice.filters)
+            return
+        wanted = choice.filters.services
+        shown = [approval for approval in waiting.value if not wanted or approval.service in wanted]
+        # First what the reader may decide, nearest deadline first.
+        shown.sort(key=lambda approval: (not approval.may_decide, approval.deadline_at))
+        if shown:
+            render_waiting_rows(shown, utc_now())
+        elif waiting.value:
+            render_empty("No approval of these services waits.", "Choose other services, or none.")
+        else:
             render_empty("No approval waits.", "A MEDIUM incident brings one; deadlines run from then.")
 
 
-@st.fragment(run_every=5)
-def settled(statuses: tuple[ApprovalStatus, ...], empty: str) -> None:
-    """What is over, newest first."""
-    with shown():
-        known = read(
-            f"settled_{'_'.join(statuses)}",
-            lambda: approvals.list_settled(session.require().client, statuses),
-        )
-        render_known(known)
-        for approval in known.value:
-            render_settled(approval, utc_now())
-        if not known.value:
-            render_empty(empty)
+def settled(filters: ApprovalFilters) -> None:
+    """What is over, or what a link asked for."""
+    client = session.require().client
+    page = int(st.session_state.get(PAGE) or 1)
+    found = read(f"approvals_{filters}_{page}", lambda: approvals.list_page(client, filters, page))
+    some, is_more = found.value
+    if some:
+        render_settled_rows(some, utc_now())
+    elif filters.services or filters.since or filters.until or filters.outcomes:
+        render_empty("No approval matches.", "Choose other filters.")
+    else:
+        render_empty("There is none yet.", "What people decide, and what ends without them, stays here.")
+    count = (page - 1) * approvals.PAGE_SIZE + len(some)
+    words = f"{'more than ' if is_more else ''}{count} approval{'' if count == 1 else 's'}"
+    render_paging(PAGE, page, count, words, are_more=is_more, size=approvals.PAGE_SIZE)
 
 
-inbox, decided, ended = st.tabs(["Waiting", "Decided", "Expired and cancelled"], on_change="rerun", key="tab")
-if inbox.open:
-    with inbox:
-        waiting()
-if decided.open:
-    with decided:
-        settled(DECIDED, "Nothing was decided yet.")
-if ended.open:
-    with ended:
-        settled(ENDED, "No approval expired or was cancelled.")
+inbox()

@@ -11,10 +11,9 @@ from dashboard.errors import IncidentScribeError
 from dashboard.resources import flow_file, newest_migration
 from dashboard.store import alarms, system
 from dashboard.store.people import Role
-from dashboard.ui import session
+from dashboard.ui import probes, session
 from dashboard.ui.known import read
 from dashboard.ui.page_header import headed, render_page_header
-from dashboard.ui.probes import probe_kestra, webhook_key
 from dashboard.ui.system_checks import render_declaration, render_findings
 
 LOOK_SECONDS = 15
@@ -31,7 +30,7 @@ def timed_report() -> tuple[SystemReport, float]:
 def kestra(seen: SystemReport | None) -> list[doctor.Finding]:
     """What can be said of Kestra; without the database's word too."""
     source = flow_file().read_text(encoding="utf-8")
-    return doctor_kestra.examine(probe_kestra(), source, webhook_key(), seen)
+    return doctor_kestra.examine(probes.probe_kestra(), source, probes.webhook_key(), seen)
 
 
 def declare(alarm: Alarm, reason: str) -> int:

@@ -175,3 +175,29 @@ class Successor(Shape):
     approval_id: str
     content_hash: str
     deadline_at: Instant
+
+
+class PastDecision(Shape):
+    """A decision of the past on something alike, and what came of it."""
+
+    id: str
+    external_id: str
+    title: str
+    status: ApprovalStatus
+    decided_at: Instant
+    decided_by_name: str | None = None
+    decision_reason: str | None = None
+    outcome: ApprovalOutcome | None = None
+    outcome_reason: str | None = None
+    incident_status: str
+
+
+class Precedents(Shape):
+    """Decisions on the same service about one of the same actions: how many, and the newest of them."""
+
+    count: int = 0
+    approved: int = 0
+    rejected: int = 0
+    acted: int = 0
+    failed: int = 0
+    decisions: tuple[PastDecision, ...] = ()

@@ -1,4 +1,4 @@
-"""Incidents in a list: what was asked for, and a page of what was found."""
+"""Incidents and approvals in lists: what was asked for, and what was found."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
+from dashboard.domain.approval import ApprovalOutcome, ApprovalStatus
 from dashboard.domain.incident import IncidentStatus
 from dashboard.domain.overview import Standing
 from dashboard.domain.severity import Severity
@@ -82,3 +83,36 @@ class IncidentPage(Shape):
         if self.are_more:
             return f"more than {self.count:,} incidents"
         return "1 incident" if self.count == 1 else f"{self.count} incidents"
+
+
+class ApprovalFilters(NamedTuple):
+    """Which approvals to list; empty means all. An outcome `none`: nothing has come of it yet."""
+
+    statuses: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class ListedApproval(Shape):
+    """An approval in a list, without its text."""
+
+    id: str
+    incident_id: str
+    external_id: str
+    service: str
+    severity: Severity
+    title: str
+    summary: str | None = None
+    status: ApprovalStatus
+    cause: str | None = None
+    created_at: Instant
+    deadline_at: Instant
+    requested_by_name: str | None = None
+    decided_by_name: str | None = None
+    decided_at: Instant | None = None
+    decision_reason: str | None = None
+    delivered_at: Instant | None = None
+    outcome: ApprovalOutcome | None = None
+    outcome_reason: str | None = None

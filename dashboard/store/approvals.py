@@ -10,16 +10,20 @@ from supabase import Client
 from dashboard.domain.approval import (
     Approval,
     ApprovalRule,
-    ApprovalStatus,
     Decision,
     DecisionReceipt,
+    Precedents,
     Successor,
     Vote,
     WaitingApproval,
 )
+from dashboard.domain.clock import to_iso
+from dashboard.domain.listing import ApprovalFilters, ListedApproval
 from dashboard.errors import NotFound
 from dashboard.store.connection import call, first, rows
 from dashboard.store.reading import all_understood, understood
+
+PAGE_SIZE = 50
 
 
 def list_waiting(user: Client) -> tuple[WaitingApproval, ...]:
@@ -27,16 +31,28 @@ def list_waiting(user: Client) -> tuple[WaitingApproval, ...]:
     return all_understood(WaitingApproval, call(user, "waiting_approvals") or ())
 
 
-def list_settled(user: Client, statuses: Sequence[ApprovalStatus], limit: int = 50) -> tuple[Approval, ...]:
-    """Approvals of these statuses, newest first."""
-    query = (
-        user.table("approvals")
-        .select("*")
-        .in_("status", [status.value for status in statuses])
-        .order("created_at", desc=True)
-        .limit(limit)
-    )
-    return all_understood(Approval, rows(query))
+def list_page(
+    user: Client, filters: ApprovalFilters | None = None, page: int = 1
+) -> tuple[tuple[ListedApproval, ...], bool]:
+    """A page of approvals, newest first, without their texts, and whether another one follows."""
+    wanted = filters or ApprovalFilters()
+    arguments = {
+        "statuses": list(wanted.statuses) or None,
+        "outcomes": list(wanted.outcomes) or None,
+        "services": list(wanted.services) or None,
+        "since": to_iso(wanted.since) if wanted.since else None,
+        "until": to_iso(wanted.until) if wanted.until else None,
+        "skip": (max(1, page) - 1) * PAGE_SIZE,
+        # One more than is shown tells whether there is another page.
+        "take": PAGE_SIZE + 1,
+    }
+    found = all_understood(ListedApproval, call(user, "list_approvals", arguments) or ())
+    return found[:PAGE_SIZE], len(found) > PAGE_SIZE
+
+
+def get_precedents(user: Client, approval_id: str) -> Precedents:
+    """What was decided before on something alike, and what came of it. Raises NotFound."""
+    return understood(Precedents, call(user, "precedents", {"approval_id": approval_id}))
 
 
 def list_approvals(user: Client, incident_id: str) -> tuple[Approval, ...]:

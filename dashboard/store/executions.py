@@ -5,7 +5,6 @@ from __future__ import annotations
 from supabase import Client
 
 from dashboard.domain.action import ActionRun
-from dashboard.domain.execution import ExecutionRecord
 from dashboard.domain.shape import Instant, Json, Shape
 from dashboard.store.connection import first, rows
 from dashboard.store.reading import all_understood, understood
@@ -41,51 +40,12 @@ class Owed(Shape):
         return self.status == "owed"
 
 
-def list_running(user: Client) -> tuple[ExecutionRecord, ...]:
-    """Executions that own an incident and have not ended, oldest first."""
-    query = (
-        user.table("executions")
-        .select("*")
-        .eq("owns", True)
-        .is_("ended_at", "null")
-        .order("started_at")
-        .limit(50)
-    )
-    return all_understood(ExecutionRecord, rows(query))
-
-
-def list_finished(user: Client, limit: int = 8) -> tuple[ExecutionRecord, ...]:
-    """The executions that ended last, newest first."""
-    query = (
-        user.table("executions")
-        .select("*")
-        .eq("owns", True)
-        .not_.is_("ended_at", "null")
-        .order("ended_at", desc=True)
-        .limit(limit)
-    )
-    return all_understood(ExecutionRecord, rows(query))
-
-
 def list_action_runs(user: Client, incident_id: str) -> tuple[ActionRun, ...]:
     """Every effect that was begun for an incident, oldest first."""
     query = (
         user.table("action_runs").select(_ACTION_RUN_COLUMNS).eq("incident_id", incident_id).order("begun_at")
     )
     return all_understood(ActionRun, rows(query))
-
-
-def list_starting(user: Client) -> tuple[Owed, ...]:
-    """Starts that no execution has claimed yet, oldest first."""
-    query = (
-        user.table("outbox")
-        .select(_OWED_COLUMNS)
-        .eq("kind", "start_run")
-        .eq("status", "owed")
-        .order("created_at")
-        .limit(50)
-    )
-    return all_understood(Owed, rows(query))
 
 
 def is_readable(user: Client, kestra_execution_id: str) -> bool:

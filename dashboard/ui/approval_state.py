@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 import streamlit as st
 
-from dashboard.domain.approval import Approval, ApprovalStatus, Vote
+from dashboard.domain.approval import Approval
 from dashboard.domain.incident import Incident
 from dashboard.routes import APPROVAL
 from dashboard.store.executions import Owed
-from dashboard.ui.actions import outcome_sentence
 from dashboard.ui.cards import record_sentences
 from dashboard.ui.chips import approval_chip, severity_chip
+from dashboard.ui.clocks import render_countdown
 from dashboard.ui.links import render_link
 from dashboard.ui.text import code, escape
-from dashboard.ui.times import absolute, deadline, with_age
+from dashboard.ui.times import deadline, with_age
 
 
 def render_approval_state(approval: Approval, now: datetime) -> None:
@@ -26,26 +25,11 @@ def render_approval_state(approval: Approval, now: datetime) -> None:
         st.caption(deadline(approval.deadline_at, now))
         render_link(APPROVAL, "The proposal", id=approval.id)
         return
-    st.caption("  \n".join(record_sentences(approval, now) + _delivery(approval, None, now)))
+    st.caption("  \n".join(record_sentences(approval, now) + delivery_lines(approval, None, now)))
     render_link(APPROVAL, "The proposal and its record", id=approval.id)
 
 
-def render_record(approval: Approval, votes: Sequence[Vote], delivery: Owed | None, now: datetime) -> None:
-    """The whole record: who, when, why, on which text, and what came of it."""
-    lines = record_sentences(approval, now)
-    lines.append(f"Text decided on: SHA-256 `{approval.content_hash[:12]}…`")
-    lines += _delivery(approval, delivery, now)
-    if outcome := outcome_sentence(approval):
-        lines.append(f"**Outcome**: {outcome}")
-    st.markdown("  \n".join(lines))
-    if len(votes) > 1:
-        for vote in votes:
-            st.caption(f"{escape(vote.voter_name)} {vote.decision} {absolute(vote.at)}")
-    if approval.status is ApprovalStatus.CANCELLED:
-        st.info("Submit the incident again to start a new run.", icon=":material/restart_alt:")
-
-
-def _delivery(approval: Approval, delivery: Owed | None, now: datetime) -> list[str]:
+def delivery_lines(approval: Approval, delivery: Owed | None, now: datetime) -> list[str]:
     if approval.delivered_at:
         return [f"Delivered to the flow {with_age(approval.delivered_at, now)}."]
     if not approval.is_being_delivered:
@@ -58,12 +42,13 @@ def _delivery(approval: Approval, delivery: Owed | None, now: datetime) -> list[
 
 
 def render_approval_header(approval: Approval, incident: Incident, now: datetime) -> None:
-    """What is asked, about what, until when."""
+    """What is asked, about what, by whom, and how long there is to decide."""
     st.title(escape(incident.title), anchor=False)
     st.markdown(
         f"{severity_chip(incident.severity).markdown()} {approval_chip(approval).markdown()} "
         f"**{escape(incident.service)}** {code(incident.external_id)}"
     )
+    if approval.is_pending:
+        render_countdown("deadline", approval.deadline_at, now)
     asked = escape(approval.requested_by_name or "an alert, submitter unknown")
-    until = f" {deadline(approval.deadline_at, now)}." if approval.is_pending else ""
-    st.caption(f"Asked for by {asked} {with_age(approval.created_at, now)}.{until}")
+    st.caption(f"Asked for by {asked} {with_age(approval.created_at, now)}.")

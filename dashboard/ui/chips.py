@@ -110,6 +110,10 @@ def approval_chip(approval: Approval) -> Chip:
     return _APPROVALS[approval.status]
 
 
+def approval_status_chip(status: ApprovalStatus) -> Chip:
+    return _APPROVALS[status]
+
+
 def outcome_chip(outcome: ActionOutcome, *, verified: bool | None) -> Chip:
     """How an action ended; done is green only when its effect was seen."""
     if outcome is ActionOutcome.ACTED and not verified:

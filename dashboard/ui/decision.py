@@ -7,10 +7,14 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard.domain.approval import Approval, ApprovalRule, Decision, Proposal
-from dashboard.errors import IncidentScribeError, InvalidInput
+from dashboard.errors import FieldProblem, IncidentScribeError, InvalidInput
 from dashboard.ui.errors_view import render_error
-from dashboard.ui.proposal import approve_label
+from dashboard.ui.proposal import approve_label, word_to_type
 from dashboard.ui.text import escape
+
+UNREACHABLE = "Supabase does not answer, so nothing can be decided just now. What you typed stays."
+
+_WORD = "word"
 
 Decide = Callable[[Decision, str], None]
 """Called with the decision and the reason as typed; raises errors of our tree."""
@@ -29,12 +33,25 @@ def render_why_not(rule: ApprovalRule) -> None:
     )
 
 
-def render_decision(approval: Approval, proposal: Proposal | None, decide: Decide) -> None:
-    """The reason field and both buttons. A refusal is shown at once; the page then shows how things stand."""
-    field, refusal = f"reason_{approval.id}", f"refusal_{approval.id}"
+def render_decision(
+    approval: Approval, proposal: Proposal | None, decide: Decide, *, unreachable: str = ""
+) -> None:
+    """The reason field and both buttons. A refusal is shown at once; the page then shows how things stand.
+
+    `unreachable` says why nothing can be decided just now; what was typed stays.
+    """
+    field, word, refusal = f"reason_{approval.id}", f"word_{approval.id}", f"refusal_{approval.id}"
+    wanted = word_to_type(proposal)
 
     def press(decision: Decision) -> None:
         st.session_state.pop(refusal, None)
+        typed = str(st.session_state.get(word, "")).strip()
+        if decision is Decision.APPROVED and wanted and typed != wanted:
+            st.session_state[refusal] = InvalidInput(
+                f"This is of high risk: type {wanted} above to approve it.",
+                fields=[FieldProblem(_WORD, "is not the name of the service")],
+            )
+            return
         try:
             decide(decision, str(st.session_state.get(field, "")).strip())
         except IncidentScribeError as error:
@@ -49,8 +66,14 @@ def render_decision(approval: Approval, proposal: Proposal | None, decide: Decid
         placeholder="Needed to reject; helps the postmortem when you approve.",
         persist_state="page",
     )
-    if isinstance(error, InvalidInput):
+    if isinstance(error, InvalidInput) and not _is_about_the_word(error):
         st.markdown(f":red-badge[:material/error: {escape(error.what)}]")
+    if wanted:
+        st.text_input(
+            f"To approve: the name of the service, {escape(wanted)}", key=word, persist_state="page"
+        )
+        if isinstance(error, InvalidInput) and _is_about_the_word(error):
+            st.markdown(f":red-badge[:material/error: {escape(error.what)}]")
     approve, reject = st.columns(2)
     approve.button(
         escape(approve_label(proposal)),
@@ -58,6 +81,7 @@ def render_decision(approval: Approval, proposal: Proposal | None, decide: Decid
         icon=":material/check:",
         width="stretch",
         wrap=True,
+        disabled=bool(unreachable),
         on_click=press,
         args=(Decision.APPROVED,),
     )
@@ -67,11 +91,18 @@ def render_decision(approval: Approval, proposal: Proposal | None, decide: Decid
         icon=":material/block:",
         width="stretch",
         wrap=True,
+        disabled=bool(unreachable),
         on_click=press,
         args=(Decision.REJECTED,),
     )
+    if unreachable:
+        st.caption(f":material/cloud_off: {escape(unreachable)}")
     if error and not isinstance(error, InvalidInput):
         render_error(error)
+
+
+def _is_about_the_word(error: InvalidInput) -> bool:
+    return any(problem.field == _WORD for problem in error.fields)
 
 
 def render_refusal(approval: Approval) -> None:

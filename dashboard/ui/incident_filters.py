@@ -7,20 +7,16 @@ from datetime import datetime, timedelta
 
 import streamlit as st
 
-from dashboard.domain.clock import parse_instant
 from dashboard.domain.incident import IncidentStatus
 from dashboard.domain.listing import IncidentFilters
 from dashboard.domain.severity import Severity
 from dashboard.ui.chips import status_chip
-from dashboard.ui.text import escape
-from dashboard.ui.times import absolute
+from dashboard.ui.link_filters import moment, period_words, render_link_filters, words
 
 PAGE = "page"
-_PERIODS = {"24h": ("last 24 hours", timedelta(hours=24)), "7d": ("last 7 days", timedelta(days=7))}
-_PERIODS["30d"] = ("last 30 days", timedelta(days=30))
+# What stands in the address is what stands on the screen.
+_PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 _GRAVEST_FIRST = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.UNKNOWN)
-# Set by links from elsewhere; there is no field for them here.
-_FROM_LINKS = ("since", "until", "fact")
 
 
 def render_incident_filters(services: Sequence[str], now: datetime) -> IncidentFilters:
@@ -36,14 +32,18 @@ def render_incident_filters(services: Sequence[str], now: datetime) -> IncidentF
         )
         with st.popover("More filters", icon=":material/filter_list:"):
             service = st.multiselect(
-                "Service", services, key="service", bind="query-params", on_change=_to_first_page
+                "Service",
+                # An incident may name a service that is not in the catalogue, and so may a link to it.
+                sorted({*services, *words("service")}),
+                key="service",
+                bind="query-params",
+                on_change=_to_first_page,
             )
             period = st.pills(
-                "Reported",
+                "Reported in the last",
                 list(_PERIODS),
                 key="period",
                 bind="query-params",
-                format_func=lambda name: _PERIODS[name][0],
                 on_change=_to_first_page,
             )
             mine = st.toggle(
@@ -73,48 +73,20 @@ def render_incident_filters(services: Sequence[str], now: datetime) -> IncidentF
             label_visibility="collapsed",
             on_change=_to_first_page,
         )
-    since, until = _moment("since"), _moment("until")
-    fact = st.query_params.get("fact") or None
-    _render_from_links(since, until, fact)
+    since, until = moment("since"), moment("until")
+    facts = words("fact")
+    asked = (period_words("reported", since, until), *facts)
+    render_link_filters(asked, ("since", "until", "fact"), PAGE)
     return IncidentFilters(
         search=(search or "").strip(),
         statuses=tuple(statuses),
         severities=tuple(severities),
         services=tuple(service),
-        since=since or (now - _PERIODS[period][1] if period else None),
+        since=since or (now - _PERIODS[period] if period else None),
         until=until,
-        fact=fact,
+        fact=facts[0] if facts else None,
         mine=bool(mine),
     )
-
-
-def _render_from_links(since: datetime | None, until: datetime | None, fact: str | None) -> None:
-    """What a link asked for that has no field here, and the way to be rid of it."""
-    parts = []
-    if since or until:
-        begin = f"from {absolute(since)}" if since else ""
-        end = f"until {absolute(until)}" if until else ""
-        parts.append(" ".join(part for part in ("reported", begin, end) if part))
-    if fact:
-        parts.append(escape(fact.replace("_", " ")))
-    if not parts:
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f":material/filter_alt: Only those {', '.join(parts)}.", width="content")
-        st.button("Show the others too", key="forget_link", type="tertiary", on_click=_forget_link)
-
-
-def _moment(name: str) -> datetime | None:
-    try:
-        return parse_instant(st.query_params.get(name, ""))
-    except ValueError:
-        return None
-
-
-def _forget_link() -> None:
-    for name in _FROM_LINKS:
-        st.query_params.pop(name, None)
-    _to_first_page()
 
 
 def _to_first_page() -> None:

@@ -32,12 +32,17 @@ def render_page_header(
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="page_header"):
         st.title(escape(title), anchor=False, width="stretch")
         if known is not None:
-            late = 0 if known.error else _STALE_AFTER_SECONDS
-            render_fresh("page_fresh", known.as_of, utc_now(), how, stale_after_seconds=late)
+            render_freshness_line(known, how=how)
     if sentence:
         st.markdown(escape(sentence))
     if known is not None and known.error is not None:
         render_outage(known)
+
+
+def render_freshness_line(known: Known[Any], *, how: str = "live") -> None:
+    """As of when, how old, by which way; where the head of a page is not drawn by `render_page_header`."""
+    late = 0 if known.error else _STALE_AFTER_SECONDS
+    render_fresh("page_fresh", known.as_of, utc_now(), how, stale_after_seconds=late)
 
 
 def render_outage(known: Known[Any]) -> None:

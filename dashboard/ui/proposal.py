@@ -6,7 +6,7 @@ import json
 
 import streamlit as st
 
-from dashboard.domain.action import HttpRequest, ProposedAction
+from dashboard.domain.action import HttpRequest, ProposedAction, Risk
 from dashboard.domain.approval import Approval, Proposal, parse_proposal
 from dashboard.ui.chips import risk_chip
 from dashboard.ui.markdown import safe_markdown
@@ -64,16 +64,25 @@ def render_rollback(proposal: Proposal | None) -> None:
 
 
 def approve_label(proposal: Proposal | None) -> str:
-    """The verb on the button: what pressing it sets going."""
+    """The verb on the button: what pressing it sets going, with its parameters."""
     if proposal is None:
         return "Approve the stored text"
     if proposal.nothing_to_carry_out or not proposal.actions:
         return "Approve: carry nothing out, write the plan"
-    service, first = proposal.incident.service, proposal.actions[0].title
-    if service.lower() not in first.lower():
-        first += f" on {service}"
+    service, first = proposal.incident.service, proposal.actions[0]
+    what = first.title if service.lower() in first.title.lower() else f"{first.title} on {service}"
+    values = ", ".join(f"{name}: {json.dumps(value)}" for name, value in first.parameters.items())
+    if values:
+        what += f" ({values})"
     more = f" and {len(proposal.actions) - 1} more" if len(proposal.actions) > 1 else ""
-    return f"Approve: {first}{more}"
+    return f"Approve: {what}{more}"
+
+
+def word_to_type(proposal: Proposal | None) -> str | None:
+    """What has to be typed to approve something of high risk: the service's name. None: nothing."""
+    if proposal is None or not any(action.risk is Risk.HIGH for action in proposal.actions):
+        return None
+    return proposal.incident.service
 
 
 def _render_action(number: int, action: ProposedAction, *, of: int) -> None:

@@ -68,7 +68,7 @@ def link(text: str) -> Part:
     return {"kind": "link", "text": _flat(text)}
 
 
-def text(words: str, look: Literal["", "quiet", "strong", "quiet wide"] = "") -> Part:
+def text(words: str, look: Literal["", "quiet", "strong", "wide", "quiet wide"] = "") -> Part:
     """A foreign or own text, shown letter by letter."""
     return {"kind": "text", "text": _flat(words), "look": look}
 

@@ -11,15 +11,31 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.doctor_kestra import KV_NEEDED, KestraProbe
+from dashboard.domain.approval import Precedents
 from dashboard.domain.clock import utc_now
+from dashboard.domain.execution import FlowIdentity
 from dashboard.domain.listing import IncidentPage
 from dashboard.domain.overview import Overview, Trend
+from dashboard.domain.system import SystemReport
+from dashboard.kestra_api.models import Instance
 from dashboard.kestra_api.observation import LogSnapshot, Snapshot
-from dashboard.store import approvals, audit, cases, executions, incidents, overview, postmortems, services
+from dashboard.resources import flow_file
+from dashboard.store import (
+    approvals,
+    audit,
+    cases,
+    executions,
+    incidents,
+    overview,
+    postmortems,
+    services,
+    system,
+)
 from dashboard.store.cases import Findings
 from dashboard.store.people import Person, Role
 from dashboard.store.postmortems import PostmortemPage, PostmortemState
-from dashboard.ui import kestra, session
+from dashboard.ui import kestra, probes, session
 from dashboard.ui.session import CurrentUser
 
 ENTRY = Path(__file__).parents[2] / "dashboard" / "app.py"
@@ -44,18 +60,24 @@ def person(role: Role = Role.APPROVER, name: str = "Ana Approver") -> CurrentUse
     )
 
 
+def well_kestra() -> KestraProbe:
+    """A Kestra as the desk needs it."""
+    source = flow_file().read_text(encoding="utf-8")
+    flow = FlowIdentity(id="incident-handler", namespace="incident.response", revision=1, source=source)
+    return KestraProbe(utc_now(), Instance(uuid="a", version="2.0.0"), flow, frozenset(KV_NEEDED))
+
+
 @pytest.fixture(autouse=True)
 def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
     """An organization in which nothing has happened; tests put in what they need."""
     nothing: dict[tuple[Any, str], Any] = {
         (approvals, "list_waiting"): (),
         (audit, "list_entries"): ((), False),
-        (approvals, "list_settled"): (),
+        (approvals, "list_page"): ((), False),
+        (approvals, "get_precedents"): Precedents(),
+        (approvals, "find_successor"): None,
         (approvals, "list_approvals"): (),
         (approvals, "list_votes"): (),
-        (executions, "list_running"): (),
-        (executions, "list_starting"): (),
-        (executions, "list_finished"): (),
         (executions, "list_action_runs"): (),
         (executions, "find_delivery"): None,
         (incidents, "find_incidents"): {},
@@ -63,6 +85,7 @@ def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
         (cases, "get_findings"): Findings(),
         (overview, "get_overview"): Overview(now=utc_now()),
         (overview, "get_trend"): Trend(now=utc_now()),
+        (system, "get_report"): SystemReport(now=utc_now()),
         (postmortems, "find_analysis"): None,
         (postmortems, "search_postmortems"): PostmortemPage(),
         (postmortems, "get_state"): PostmortemState(mark=""),
@@ -71,6 +94,8 @@ def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
     for (module, name), answer in nothing.items():
         monkeypatch.setattr(module, name, lambda *_, answer=answer, **__: answer)
     monkeypatch.setattr(session, "current_user", person)
+    monkeypatch.setattr(probes, "probe_kestra", well_kestra)
+    monkeypatch.setattr(probes, "webhook_key", lambda: "incident-webhook-key")
     monkeypatch.setattr(kestra, "watch", lambda _: Snapshot())
     monkeypatch.setattr(kestra, "logs", lambda _: LogSnapshot())
     monkeypatch.setattr(kestra, "page_of", lambda _: None)

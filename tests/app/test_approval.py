@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from dashboard.domain.approval import Decision, DecisionReceipt
+from dashboard.domain.approval import Decision, DecisionReceipt, Precedents
+from dashboard.domain.powers import Command
 from dashboard.errors import AlreadyDecided, FourEyes, ReasonRequired, UpstreamUnreachable
-from dashboard.store import approvals, executions, incidents, postmortems
+from dashboard.store import approvals, cases, executions, incidents, postmortems
+from dashboard.store.people import Role
+from dashboard.ui import session
 from dashboard.worker import bell
-from tests.app.conftest import Open, words
+from tests.app.conftest import Open, person, words
 from tests.app.examples import (
     APPROVAL_ID,
+    INCIDENT_ID,
     ago,
     make_analysis,
     make_approval,
@@ -20,6 +25,7 @@ from tests.app.examples import (
     make_proposal_text,
     make_rule,
     make_start,
+    make_waiting,
 )
 
 Row = dict[str, Any]
@@ -31,7 +37,8 @@ def row(monkeypatch: pytest.MonkeyPatch) -> Row:
     fields: Row = {}
     monkeypatch.setattr(approvals, "get_approval", lambda *_: make_approval(**fields))
     monkeypatch.setattr(approvals, "get_rule", lambda *_: make_rule())
-    monkeypatch.setattr(incidents, "get_incident", lambda *_: make_incident(status="awaiting_approval"))
+    about = {INCIDENT_ID: make_incident(status="awaiting_approval")}
+    monkeypatch.setattr(incidents, "find_incidents", lambda *_: about)
     monkeypatch.setattr(postmortems, "find_analysis", lambda *_: make_analysis())
     return fields
 
@@ -58,7 +65,8 @@ def test_the_page_shows_what_would_be_sent_to_the_letter(open_page: Open) -> Non
         "1. What happens if I approve",
         "2. Why",
         "3. If it goes wrong",
-        "4. Decide",
+        "4. What was decided before",
+        "5. Decide",
     ]
     text = words(app)
     assert "POST http://127.0.0.1:8091/services/payment-api/restart" in text
@@ -67,7 +75,10 @@ def test_the_page_shows_what_would_be_sent_to_the_letter(open_page: Open) -> Non
     assert "low risk" in text
     assert "Restart again with the former number of instances." in text
     assert make_approval().content_hash in text
-    assert app.button(key="decide_approve").label.replace("\\", "") == "Approve: Restart payment-api"
+    assert (
+        app.button(key="decide_approve").label.replace("\\", "")
+        == "Approve: Restart payment-api (instances: 2)"
+    )
 
 
 def test_a_press_decides_on_the_hash_that_was_seen_and_wakes_the_worker(
@@ -82,7 +93,7 @@ def test_a_press_decides_on_the_hash_that_was_seen_and_wakes_the_worker(
     text = words(app)
     assert "Ana Approver approved this just now" in text
     assert "being delivered" in text
-    assert "4. Decide" not in text
+    assert "5. Decide" not in text
 
 
 def test_a_rejection_without_a_reason_is_refused_at_the_field(
@@ -162,10 +173,7 @@ def test_a_proposal_the_desk_cannot_read_is_shown_as_stored(open_page: Open, row
     ("fields", "said"),
     [
         ({"status": "expired", "cause": "Nobody decided in time."}, "Cause: Nobody decided in time."),
-        (
-            {"status": "cancelled", "cause": "The run was killed."},
-            "Submit the incident again to start a new run.",
-        ),
+        ({"status": "cancelled", "cause": "The run was killed."}, "Cause: The run was killed."),
         (
             {
                 "status": "approved",
@@ -204,9 +212,114 @@ def test_a_press_while_supabase_is_away_keeps_the_page_and_the_reason(
     def fail(*_: object) -> None:
         raise UpstreamUnreachable("Supabase", "Supabase cannot be reached.")
 
-    for module, name in ((approvals, "decide"), (approvals, "get_approval"), (incidents, "get_incident")):
+    for module, name in ((approvals, "decide"), (approvals, "get_approval"), (incidents, "find_incidents")):
         monkeypatch.setattr(module, name, fail)
     app.text_area(key=f"reason_{APPROVAL_ID}").input("pool is dead")
     app.button(key="decide_approve").click().run()
     assert "Supabase cannot be reached." in words(app)
     assert app.text_area(key=f"reason_{APPROVAL_ID}").value == "pool is dead"
+
+
+def test_while_supabase_is_away_the_buttons_are_off_and_say_why(
+    open_page: Open, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_page("approval", id=APPROVAL_ID)
+
+    def fail(*_: object) -> None:
+        raise UpstreamUnreachable("Supabase", "Supabase cannot be reached.")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(approvals, "get_approval", fail)
+        text = words(app.run())
+        assert app.button(key="decide_approve").disabled
+        assert app.button(key="decide_reject").disabled
+        assert "nothing can be decided just now" in text
+    app.session_state.silent_upstream = (None, None)
+    app.run()
+    assert not app.button(key="decide_approve").disabled
+
+
+class TestHighRisk:
+    @pytest.fixture(autouse=True)
+    def risky(self, row: Row) -> None:
+        proposal = json.loads(make_proposal_text())
+        proposal["actions"][0]["risk"] = "high"
+        row["proposal_text"] = json.dumps(proposal)
+
+    def test_approving_needs_the_name_of_the_service(
+        self, open_page: Open, decided: list[tuple[object, ...]]
+    ) -> None:
+        app = open_page("approval", id=APPROVAL_ID)
+        app.button(key="decide_approve").click().run()
+        assert not decided
+        assert "type payment-api above to approve it" in words(app)
+        app.text_input(key=f"word_{APPROVAL_ID}").input("payment-api")
+        app.button(key="decide_approve").click().run()
+        assert [call[1] for call in decided] == [Decision.APPROVED]
+
+    def test_rejecting_needs_no_word(self, open_page: Open, decided: list[tuple[object, ...]]) -> None:
+        app = open_page("approval", id=APPROVAL_ID)
+        app.text_area(key=f"reason_{APPROVAL_ID}").input("too much")
+        app.button(key="decide_reject").click().run()
+        assert [call[1] for call in decided] == [Decision.REJECTED]
+
+
+def test_what_was_decided_before_is_counted_and_shown(
+    open_page: Open, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    past = {
+        "id": INCIDENT_ID,
+        "external_id": "INC-7",
+        "title": "Pool exhausted in May",
+        "status": "approved",
+        "decided_at": ago(9_000_000),
+        "decided_by_name": "Ada Admin",
+        "outcome": "acted",
+        "incident_status": "resolved",
+    }
+    found = Precedents.model_validate({"count": 1, "approved": 1, "acted": 1, "decisions": [past]})
+    monkeypatch.setattr(approvals, "get_precedents", lambda *_: found)
+    text = words(open_page("approval", id=APPROVAL_ID))
+    assert "Decided once before: 1 approved, 1 carried out." in text
+    assert "Pool exhausted in May" in text
+    assert "INC-7, now resolved" in text
+
+
+def test_the_way_to_what_else_waits_for_me(
+    open_page: Open, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = (make_waiting(id=f"{digit * 8}-7425-40de-944b-e07fc1f90ae7") for digit in "ab")
+    others = make_waiting(id=INCIDENT_ID, may_decide=False)
+    monkeypatch.setattr(approvals, "list_waiting", lambda _: (before, make_waiting(), others, after))
+    app = open_page("approval", id=APPROVAL_ID)
+    assert "2 of 3 that wait for you" in words(app)
+    assert {"Previous", "Next"} <= {link.label for link in app.get("page_link")}
+
+
+class TestNewRun:
+    @pytest.fixture(autouse=True)
+    def cancelled(self, row: Row) -> None:
+        row.update(status="cancelled", cause="The run was killed.")
+
+    def test_what_came_to_nothing_offers_a_new_run(
+        self, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[tuple[object, ...]] = []
+        monkeypatch.setattr(cases, "request", lambda _, *what: asked.append(what))
+        app = open_page("approval", id=APPROVAL_ID)
+        app.button(key="new_run").click().run()
+        assert asked == [(Command.RUN_AGAIN, INCIDENT_ID, "")]
+        assert "A new run was asked for" in words(app)
+
+    def test_a_viewer_is_not_offered_one(self, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(session, "current_user", lambda: person(Role.VIEWER, "Vera Viewer"))
+        app = open_page("approval", id=APPROVAL_ID)
+        assert not [button for button in app.button if button.key == "new_run"]
+
+    def test_where_another_took_its_place_it_is_linked(
+        self, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(approvals, "find_successor", lambda *_: INCIDENT_ID)
+        app = open_page("approval", id=APPROVAL_ID)
+        assert "What took its place" in {link.label for link in app.get("page_link")}
+        assert not [button for button in app.button if button.key == "new_run"]

@@ -1,0 +1,59 @@
+"""What somebody reads before they decide, and what became of the decision."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from supabase import Client
+
+from dashboard.domain.action import ActionRun
+from dashboard.domain.analysis import AiAnalysis
+from dashboard.domain.approval import Approval, ApprovalRule, Precedents, Vote, WaitingApproval
+from dashboard.domain.incident import Incident
+from dashboard.errors import NotFound
+from dashboard.store import approvals, executions, incidents, postmortems
+from dashboard.store.executions import Owed
+
+
+class About(NamedTuple):
+    """What a proposal is about. `waiting` is what else waits; `incident` comes without its report."""
+
+    incident: Incident
+    rule: ApprovalRule
+    analysis: AiAnalysis | None
+    precedents: Precedents
+    waiting: tuple[WaitingApproval, ...]
+
+
+class Course(NamedTuple):
+    """How an approval that is over went on; `successor` is the id of the one that took its place."""
+
+    votes: tuple[Vote, ...]
+    delivery: Owed | None
+    action_runs: tuple[ActionRun, ...]
+    successor: str | None
+
+
+def get_about(user: Client, approval: Approval) -> About:
+    """Read what there is to know before deciding. Raises NotFound."""
+    incident = incidents.find_incidents(user, [approval.incident_id]).get(approval.incident_id)
+    if incident is None:
+        raise NotFound("The incident of this approval is not there.", to_do="Look among the incidents.")
+    return About(
+        incident,
+        approvals.get_rule(user, approval.id),
+        postmortems.find_analysis(user, approval.incident_id),
+        approvals.get_precedents(user, approval.id),
+        approvals.list_waiting(user),
+    )
+
+
+def get_course(user: Client, approval: Approval) -> Course:
+    """Read what came after."""
+    runs = executions.list_action_runs(user, approval.incident_id)
+    return Course(
+        approvals.list_votes(user, approval.id),
+        executions.find_delivery(user, approval.incident_id, approval.id),
+        tuple(run for run in runs if run.approval_id == approval.id),
+        approvals.find_successor(user, approval.id),
+    )
