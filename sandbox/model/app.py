@@ -53,8 +53,7 @@ class _Model:
         except BadRequestError as bad:
             return _refusal(400, "INVALID_ARGUMENT", str(bad))
         if self.hooks:
-            self.hooks.note({"prompt": briefing.prompt})
-            instead = await self.hooks.answer_instead()
+            instead = await self.hooks.answer_instead(briefing)
             if instead is not None:
                 return instead
 

@@ -18,7 +18,7 @@ MOST_INSTANCES = 6
 
 
 def create_app(fleet: Fleet, token: str, *, test_hooks: bool = False) -> ASGIApp:
-    """The application. With `test_hooks`, POST /test-hooks/misbehave makes the next restarts go wrong."""
+    """The application. With `test_hooks`, /test-hooks/misbehave and /test-hooks/effects exist."""
     service = _Service(fleet, token, Hooks())
     routes = [
         Route("/health", service.alive),
@@ -29,6 +29,7 @@ def create_app(fleet: Fleet, token: str, *, test_hooks: bool = False) -> ASGIApp
     ]
     if test_hooks:
         routes.append(Route("/test-hooks/misbehave", service.hooks.set, methods=["POST"]))
+        routes.append(Route("/test-hooks/effects", service.hooks.effects))
     return service.hooks.around(Starlette(routes=routes))
 
 
@@ -71,7 +72,7 @@ class _Service:
         if type(instances) is not int or not 1 <= instances <= MOST_INSTANCES:
             return _refusal(422, f'The body must be {{"instances": n}} with n from 1 to {MOST_INSTANCES}.')
 
-        wrong = self.hooks.next()
+        wrong = self.hooks.next(request)
         if wrong is not None and not wrong.acts:
             return await wrong.answer(request)
         try:
@@ -81,6 +82,7 @@ class _Service:
         except KeyReusedError:
             return _refusal(422, "This Idempotency-Key was used for another request.")
         if restarted:
+            self.hooks.note(request, key)
             await asyncio.sleep(RESTART_SECONDS)
         if wrong is not None:
             return await wrong.answer(request)

@@ -14,6 +14,7 @@ from tests.flow.handler import Handler
 from tests.sql.desk import Desk
 from tests.support.postgres import free_port, start_postgres
 from tests.support.program import program
+from tests.support.relay import relay
 
 JWT_SECRET = "a-secret-of-these-tests-with-32-characters"
 MODEL_KEY = "model-key-of-these-tests"
@@ -65,9 +66,11 @@ def handler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handler]:
                 seconds=180,
             )
         )
+        supabase = running.enter_context(relay(f"http://127.0.0.1:{gateway}"))
         handler = running.enter_context(
             Handler(
                 desk,
+                relay=supabase,
                 worker_settings=WorkerSettings(
                     kestra_url=f"http://127.0.0.1:{kestra}",
                     kestra_username=KESTRA[0],
@@ -80,7 +83,7 @@ def handler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handler]:
             )
         )
         handler.deploy(
-            SUPABASE_URL=f"http://127.0.0.1:{gateway}",
+            SUPABASE_URL=supabase.url,
             SUPABASE_SERVICE_ROLE_KEY=service_role_key(JWT_SECRET),
             GEMINI_API_KEY=MODEL_KEY,
             GEMINI_BASE_URL=f"http://127.0.0.1:{model}",

@@ -10,28 +10,49 @@ from dashboard.seed.catalogue import restart_action
 from dashboard.settings import WorkerSettings
 from tests.sql.desk import Desk, Person
 from tests.support.flow_file import FLOW_FILE
+from tests.support.relay import Relay
 from tests.support.until import until
 
 Json = dict[str, Any]
 NAMESPACE, FLOW, KEY = "incident.response", "incident-handler", "incident-webhook-key"
-WEBHOOK = f"/api/v1/executions/webhook/{NAMESPACE}/{FLOW}/{KEY}"
+# The same, but its pause ends by itself after two seconds.
+BRIEF_FLOW = "incident-handler-brief"
+WEBHOOK = f"/api/v1/executions/webhook/{NAMESPACE}/{{flow}}/{KEY}"
 TERMINAL = {"SUCCESS", "WARNING", "FAILED", "KILLED"}
 LOGS = [f"2026-11-24T05:00:{n:02d}Z ERROR connection pool exhausted after {n}00 ms" for n in range(30)]
+
+
+def impatient(source: str) -> str:
+    """The flow with tries closer together and less time for a model and an action that do not answer."""
+    head, tail = source.split("id: ai_agent_documentation")
+    # One step keeps a pause between its tries: there a run can be met while it waits for the next.
+    patient = tail.replace("interval: PT2S", "interval: PT3S", 1)
+    return (
+        f"{head}id: ai_agent_documentation{patient}".replace("interval: PT2S", "interval: PT0.2S")
+        .replace("readIdleTimeout: PT100S", "readIdleTimeout: PT5S")
+        .replace("send(request, known, timeout=30)", "send(request, known, timeout=5)")
+    )
 
 
 class Handler:
     """The deployed flow and the parts around it."""
 
     def __init__(
-        self, desk: Desk, *, worker_settings: WorkerSettings, model_url: str, service_url: str
+        self, desk: Desk, *, worker_settings: WorkerSettings, relay: Relay, model_url: str, service_url: str
     ) -> None:
         self.desk = desk
+        self.relay = relay
         self.worker_settings = worker_settings
         self.model_url = model_url
         self.service_url = service_url
         login = (worker_settings.kestra_username, worker_settings.kestra_password.get_secret_value())
         self._kestra = httpx.Client(
-            base_url=worker_settings.kestra_url, auth=login, timeout=20, trust_env=False
+            base_url=worker_settings.kestra_url,
+            auth=login,
+            timeout=60,
+            trust_env=False,
+            # The door closes a connection that was idle for five seconds: never meet that moment.
+            limits=httpx.Limits(keepalive_expiry=2),
         )
 
     def __enter__(self) -> Self:
@@ -41,17 +62,25 @@ class Handler:
         self._kestra.close()
 
     def deploy(self, **values: str) -> None:
-        """Saves the flow, its tries closer together, and its values; points the catalogue to the service."""
-        source = FLOW_FILE.read_text().replace("interval: PT2S", "interval: PT0.2S")
-        findings = self._yaml("/api/v1/main/flows/validate", source).json()
-        assert not findings[0].get("constraints"), findings
-        assert not findings[0].get("warnings"), findings
-        self._yaml("/api/v1/main/flows", source).raise_for_status()
+        """Saves the flow, less patient, and its values; points the catalogue to the service."""
+        source = impatient(FLOW_FILE.read_text())
+        self.save(source)
+        brief = source.replace(f"id: {FLOW}", f"id: {BRIEF_FLOW}", 1).replace(
+            "pauseDuration: P7D", "pauseDuration: PT2S"
+        )
+        self.save(brief)
         for name, value in values.items():
             self.put_value(name, value)
         action = restart_action("payment-api", self.service_url)
         for part in ("parameters", "request", "verify"):
             self.desk.configure("actions", self.desk.action, **{part: json.dumps(action[part])})
+
+    def save(self, source: str) -> None:
+        """Saves a flow that Kestra finds nothing wrong with."""
+        findings = self._yaml("/api/v1/main/flows/validate", source).json()
+        assert not findings[0].get("constraints"), findings
+        assert not findings[0].get("warnings"), findings
+        self._yaml("/api/v1/main/flows", source).raise_for_status()
 
     def _yaml(self, path: str, source: str) -> httpx.Response:
         return self._kestra.post(path, content=source, headers={"Content-Type": "application/x-yaml"})
@@ -69,9 +98,9 @@ class Handler:
 
     # The story ----------------------------------------------------------------------------------------------
 
-    def file(self, severity: Any, **more: Any) -> str:
-        """Posts a new incident to the webhook; answers the execution's id."""
-        incident = {
+    def payload(self, severity: Any, **more: Any) -> Json:
+        """A new incident in the guide's structure."""
+        return {
             "id": f"INC-{uuid.uuid4().hex[:10]}",
             "service": "payment-api",
             "severity": severity,
@@ -79,16 +108,25 @@ class Handler:
             "logs": LOGS,
             "metrics": {"error_rate": 0.45},
             "context": {"host": "prod-1"},
-        }
-        return self.post(incident | more)
+        } | more
 
-    def post(self, payload: Any) -> str:
-        answer = self._kestra.post(WEBHOOK, json=payload)
+    def file(self, severity: Any, **more: Any) -> str:
+        """Posts a new incident to the webhook; answers the execution's id."""
+        return self.post(self.payload(severity, **more))
+
+    def post(self, payload: Any, flow: str = FLOW) -> str:
+        answer = self._kestra.post(WEBHOOK.format(flow=flow), json=payload)
         answer.raise_for_status()
         return str(answer.json()["id"])
 
     def state(self, execution: str) -> str:
         return self.history(execution)[-1]
+
+    def tasks(self, execution: str) -> set[str]:
+        """The tasks it has begun."""
+        answer = self._kestra.get(f"/api/v1/main/executions/{execution}")
+        answer.raise_for_status()
+        return {str(run["taskId"]) for run in answer.json().get("taskRunList") or ()}
 
     def history(self, execution: str) -> list[str]:
         """The states it was in, oldest first."""
@@ -116,6 +154,10 @@ class Handler:
         return self._kestra.post(
             f"/api/v1/main/executions/{execution}/actions/resume", files=files
         ).status_code
+
+    def restart(self, execution: str) -> None:
+        """As Kestra's own UI does."""
+        self._kestra.post(f"/api/v1/main/executions/{execution}/actions/restart").raise_for_status()
 
     def kill(self, execution: str) -> None:
         self._kestra.delete(f"/api/v1/main/executions/{execution}/actions/kill").raise_for_status()

@@ -138,6 +138,24 @@ class Desk:
             )
         return Person(user, name)
 
+    def new_service(self, name: str, **settings: object) -> str:
+        """A service more; its id."""
+        with self._owner() as owner:
+            row = self._insert(
+                owner, "services", organization_id=self.organization, name=name, owner="nobody", **settings
+            )
+        return str(row["id"])
+
+    def new_action(self, service: str, **action: object) -> str:
+        """An action in the catalogue of the service of that name; its id."""
+        [found] = self.rows("select id from services where name = %s", service)
+        values = {name: json.dumps(v) if isinstance(v, dict) else v for name, v in action.items()}
+        with self._owner() as owner:
+            row = self._insert(
+                owner, "actions", organization_id=self.organization, service_id=found["id"], **values
+            )
+        return str(row["id"])
+
     def configure(self, table: str, row: str, **values: object) -> None:
         """Changes settings as an admin's tool would, past the API."""
         key = "user_id" if table == "profiles" else "id"
