@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 1.0
 _SILENT_AFTER = 3  # failed questions in a row: one lost answer is not worth a run of every page
+_WAKE_EVERY = 5  # pauses, while nothing answers
 
 Ask = Callable[[], int | None]
 """The number of the asker's organization; None where the asker is signed out. Raises errors of our tree."""
@@ -29,6 +31,7 @@ class _Organization:
     def __init__(self) -> None:
         self.askers: dict[int, Ask] = {}
         self.failures = 0
+        self.woken_at = float("-inf")
 
 
 class NewsFeed:
@@ -87,9 +90,11 @@ class NewsFeed:
         try:
             number = self._asked(organization)
         except UpstreamUnreachable:
-            # Pages find out for themselves and say so: they are woken once, and again when it is back.
+            # Pages find out for themselves and say how old they are: they are woken for that now and then.
             organization.failures += 1
-            if organization.failures == _SILENT_AFTER:
+            told_long_ago = time.monotonic() - organization.woken_at >= _WAKE_EVERY * self._pause_seconds
+            if organization.failures >= _SILENT_AFTER and told_long_ago:
+                organization.woken_at = time.monotonic()
                 self._publish(organization_id)
             return
         was_silent, organization.failures = organization.failures >= _SILENT_AFTER, 0

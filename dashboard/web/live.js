@@ -1,6 +1,7 @@
 // The listener of dashboard/ui/live.py. All its instances in a tab share this module, and so the sockets. Times in ms.
 const RETRY = 2000 // a run that was asked for and has not come is asked for again
 const HOLD = 100 // after a pointer was released: sent together with a click elsewhere, news would swallow it
+const LONGEST_HOLD = 5000 // a release outside of the window is not heard
 const STEP = 5 // between two fragments: changes of one browser task go out under a single fragment's name
 const LONGEST_WAIT = 2000 // between attempts to connect
 const REFUSED_WAIT = 30000 // the right to a topic may still come
@@ -12,7 +13,7 @@ const kept = new WeakMap() // parentElement -> listener
 const epoch = (version) => version.split(".")[0]
 const number = (version) => Number(version.split(".")[1])
 const newer = (a, b) => epoch(a) === epoch(b) && number(a) > number(b)
-let held = false, signedOut = false, pumping = false, serverEpoch = null, foreignSince = 0
+let heldUntil = 0, signedOut = false, pumping = false, serverEpoch = null, foreignSince = 0
 
 // What a listener should ask for now, or null. `tries` counts what was asked for and has not helped yet.
 function wanted(listener, now) {
@@ -37,8 +38,8 @@ function wanted(listener, now) {
 
 // Ask for one run, then look again: never two fragments in one task.
 function pump() {
-  if (pumping || held || document.hidden) return
   const now = Date.now()
+  if (pumping || now < heldUntil || document.hidden) return
   // The whole page before its parts, and what stands under a headline before the rest.
   const inOrder = [...listeners].sort((a, b) => b.whole - a.whole || b.isSpoken - a.isSpoken)
   for (const listener of inOrder) {
@@ -106,7 +107,8 @@ function start(data, parentElement) {
   const [line, note] = ["output", "small"].map((name) => parentElement.querySelector(name))
   listener.isSpoken = Boolean(line)
   listener.paint = (version, headline) => {
-    if (!line || (listener.painted && newer(listener.painted, version))) return // what has ended stays ended
+    // What has ended stays ended, and a desk that has just started does not know yet.
+    if (!line || (listener.painted && (newer(listener.painted, version) || !headline))) return
     listener.painted = version
     if (line.textContent !== headline) line.textContent = headline
   }
@@ -121,8 +123,11 @@ function start(data, parentElement) {
 }
 
 const on = (name, act) => document.addEventListener(name, act, { capture: true })
-on("pointerdown", () => { held = true })
-for (const name of ["pointerup", "pointercancel"]) on(name, () => setTimeout(() => { held = false; pump() }, HOLD))
+on("pointerdown", () => { heldUntil = Date.now() + LONGEST_HOLD })
+for (const name of ["pointerup", "pointercancel"]) on(name, () => {
+  heldUntil = Date.now() + HOLD
+  setTimeout(pump, HOLD + 1)
+})
 on("visibilitychange", pump)
 setInterval(() => {
   for (const listener of listeners) listener.tell(Date.now())
@@ -153,7 +158,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
 }
 
 function stop(listener, parentElement) {
-  listener.over = true
   listeners.delete(listener)
   kept.delete(parentElement)
   leave(listener)
