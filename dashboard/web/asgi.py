@@ -22,8 +22,10 @@ from dashboard.web.headers import SecurityHeaders
 from dashboard.web.health import healthz
 from dashboard.web.live import LiveChannel
 from dashboard.web.look import use_options
+from dashboard.web.not_found import NotFound
 from dashboard.web.sessions import DeskSessions, desk_sessions
 from dashboard.web.sign_in import SignIn
+from dashboard.web.unexpected import show_unexpected
 
 SCRIPT = Path(__file__).resolve().parents[1] / "app.py"
 
@@ -65,9 +67,12 @@ def create_app(settings: WebSettings | None = None, sessions: DeskSessions | Non
     settings = settings or WebSettings.load()
     sessions = sessions or desk_sessions()
     use_options(streamlit_options())
+    routes = desk_routes(settings, sessions)
+    own = [route.path for route in routes if isinstance(route, Route)]
     return st.App(
         SCRIPT,
         lifespan=_lifespan,
-        routes=desk_routes(settings, sessions),
-        middleware=desk_middleware(settings, sessions),
+        routes=routes,
+        middleware=[*desk_middleware(settings, sessions), Middleware(NotFound, own=own)],
+        on_script_error=show_unexpected,
     )

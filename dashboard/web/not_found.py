@@ -1,0 +1,46 @@
+"""Addresses that lead nowhere: a page of ours with 404, where Streamlit would show its first page instead."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import lru_cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dashboard.routes import MENU, ROUTES
+from dashboard.web.guard import Door, door
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_LONGEST_PATH = 200
+
+
+class NotFound:
+    """ASGI middleware behind the guard, so only for people who are signed in; `own` are the desk's routes."""
+
+    def __init__(self, app: ASGIApp, *, own: Collection[str]) -> None:
+        self._app = app
+        self._known = {route.path for route in ROUTES} | set(own)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self._leads_nowhere(scope["path"]):
+            await HTMLResponse(_page(scope["path"]), 404, {"Cache-Control": "no-store"})(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _leads_nowhere(self, path: str) -> bool:
+        return door(path) is Door.PAGE and (path.rstrip("/") or "/") not in self._known
+
+
+def _page(path: str) -> str:
+    environment, style = _look()
+    shown = path if len(path) <= _LONGEST_PATH else f"{path[:_LONGEST_PATH]}…"
+    return environment.get_template("not_found.html").render(style=style, path=shown, pages=MENU)
+
+
+@lru_cache(maxsize=1)
+def _look() -> tuple[Environment, str]:
+    environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    return environment, (_TEMPLATES / "sign_in.css").read_text(encoding="utf-8")
