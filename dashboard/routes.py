@@ -44,7 +44,7 @@ OVERVIEW = Route(
     f"{_PAGES}/overview.py",
     "Overview",
     ":material/space_dashboard:",
-    "What needs you, what is running now, and what finished last.",
+    "What needs you, what is running now, and how the last day compares.",
 )
 SUBMIT = Route(
     "/submit",

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard.routes import INCIDENTS
-from dashboard.store import hints, overview
+from dashboard.store import action_items, hints, overview
 from dashboard.store.people import Role
 from dashboard.ui import session
 from dashboard.ui.errors_view import render_empty, shown
@@ -28,8 +28,11 @@ def moving() -> None:
     user = session.require()
     watches = not user.may(Role.RESPONDER)  # may take nothing, so sees what waits for whomever
     with headed("Overview", st.container()):
-        known = read("overview", lambda: overview.get_overview(user.client))
-        seen = known.value
+        known = read(
+            "overview",
+            lambda: (overview.get_overview(user.client), action_items.list_overdue(user.client)),
+        )
+        seen, overdue = known.value
         render_page_header("Overview", seen.standing.sentence, known)
         render_outages(seen)
         tell_first_story(
@@ -38,12 +41,12 @@ def moving() -> None:
             lambda: hints.dismiss_first_story(session.require().writer),
         )
         st.subheader("Needs somebody" if watches else "Needs you", anchor=False)
-        waiting, attention = mine(seen, anybody=watches)
-        if waiting or attention or seen.stuck:
-            render_needs_you(waiting, attention, seen.stuck, seen.now)
+        needs = mine(seen, overdue, user.person.user_id, anybody=watches)
+        if any(needs):
+            render_needs_you(needs, seen.now)
         else:
             render_last_decision(seen)
-        render_others(seen, anybody=watches)
+        render_others(seen, needs)
         st.subheader("Running now", anchor=False)
         if seen.running or seen.starting:
             render_running(seen.starting, seen.running, seen.now)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from dashboard.domain.approval import WaitingApproval
 from dashboard.domain.overview import Attention, Overview, Stuck
+from dashboard.domain.postmortem import OverdueItem
 from dashboard.domain.steps import step_title
-from dashboard.routes import APPROVAL, APPROVALS, INCIDENT, INCIDENTS, SYSTEM
+from dashboard.routes import APPROVAL, APPROVALS, INCIDENT, INCIDENTS, POSTMORTEM, SYSTEM
 from dashboard.ui.chips import NEEDS_HUMAN, Chip, severity_chip
 from dashboard.ui.errors_view import render_empty
 from dashboard.ui.links import render_link
@@ -26,6 +28,7 @@ _NOBODY_TOLD = Chip("nobody could be told", "notifications_off", "red")
 _ESCALATED = Chip("escalated, not acknowledged", "campaign", "orange")
 _FAILED = Chip("run failed", "cancel", "red")
 _STUCK = Chip("stuck", "sync_problem", "orange")
+_OVERDUE = Chip("action item overdue", "event_busy", "orange")
 _OWED = {
     "start_run": "the start of a run",
     "deliver_decision": "a decision on its way to the flow",
@@ -34,22 +37,35 @@ _OWED = {
 }
 
 
-def mine(seen: Overview, *, anybody: bool) -> tuple[list[WaitingApproval], list[Attention]]:
-    """What the reader may decide, and what nobody else has taken.
+class Needs(NamedTuple):
+    """What needs somebody, by kind, each in its order."""
 
-    With `anybody`, for readers who may do neither, what waits for whomever.
+    waiting: tuple[WaitingApproval, ...] = ()
+    attention: tuple[Attention, ...] = ()
+    stuck: tuple[Stuck, ...] = ()
+    items: tuple[OverdueItem, ...] = ()
+
+
+def mine(seen: Overview, items: Sequence[OverdueItem], reader: str, *, anybody: bool) -> Needs:
+    """What the reader may decide, what nobody else has taken, what is stuck, and overdue items of theirs.
+
+    With `anybody`, for readers who may do nothing of it, what waits for whomever.
     """
-    waiting = [approval for approval in seen.waiting if approval.may_decide or anybody]
-    return waiting, [incident for incident in seen.attention if incident.is_anybodys or anybody]
+    return Needs(
+        tuple(approval for approval in seen.waiting if approval.may_decide or anybody),
+        tuple(incident for incident in seen.attention if incident.is_anybodys or anybody),
+        seen.stuck,
+        tuple(item for item in items if item.owner_id in (None, reader) or anybody),
+    )
 
 
-def render_others(seen: Overview, *, anybody: bool) -> None:
+def render_others(seen: Overview, needs: Needs) -> None:
     """In one line each: what waits for somebody else, and where to see it."""
-    waiting, attention = mine(seen, anybody=anybody)
-    if others := len(seen.waiting) - len(waiting):
+    if others := len(seen.waiting) - len(needs.waiting):
         waits = "waits" if others == 1 else "wait"
-        render_link(APPROVALS, f"{others} {'more ' if waiting else ''}{waits} for somebody else's decision")
-    if taken := len(seen.attention) - len(attention):
+        more = "more " if needs.waiting else ""
+        render_link(APPROVALS, f"{others} {more}{waits} for somebody else's decision")
+    if taken := len(seen.attention) - len(needs.attention):
         render_link(INCIDENTS, f"{taken} {'is' if taken == 1 else 'are'} in somebody else's hands")
 
 
@@ -64,11 +80,14 @@ def render_last_decision(seen: Overview) -> None:
     render_empty("Nothing needs you.", f"Last decision {when}: {last.status}.")
 
 
-def render_needs_you(
-    waiting: Sequence[WaitingApproval], attention: Sequence[Attention], stuck: Sequence[Stuck], now: datetime
-) -> None:
-    """Draw them in this order; `now` is the database's clock."""
-    rows = [*_to_decide(waiting), *_to_look_at(attention), *_to_get_moving(stuck)]
+def render_needs_you(needs: Needs, now: datetime) -> None:
+    """Draw them in the order of their kinds; `now` is the database's clock."""
+    rows = [
+        *_to_decide(needs.waiting),
+        *_to_look_at(needs.attention),
+        *_to_get_moving(needs.stuck),
+        *_to_finish(needs.items),
+    ]
     render_rows("needs_you", "What needs you", _COLUMNS, rows, now)
 
 
@@ -119,6 +138,20 @@ def _to_get_moving(stuck: Sequence[Stuck]) -> Iterator[Row]:
             yield Row(work.id, INCIDENT, cells, {"id": work.incident_id})
         else:
             yield Row(work.id, SYSTEM, cells)
+
+
+def _to_finish(items: Sequence[OverdueItem]) -> Iterator[Row]:
+    for item in items:
+        cells = [
+            [],
+            [
+                link(item.title),
+                text(f"{item.service}, {item.external_id}: {item.incident_title}", "quiet wide"),
+            ],
+            [chip(_OVERDUE), text(item.owner_name or "nobody owns it", "quiet")],
+            [age(item.due_at)] if item.due_at else [],
+        ]
+        yield Row(item.id, POSTMORTEM, cells, {"id": item.incident_id})
 
 
 def _about(service: str, external_id: str) -> Part:

@@ -22,6 +22,7 @@ from dashboard.kestra_api.models import Instance
 from dashboard.kestra_api.observation import LogSnapshot, Snapshot
 from dashboard.resources import flow_file
 from dashboard.store import (
+    action_items,
     approvals,
     audit,
     cases,
@@ -83,6 +84,7 @@ def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
         (incidents, "find_incidents"): {},
         (incidents, "list_incidents"): IncidentPage(now=utc_now()),
         (cases, "get_findings"): Findings(),
+        (action_items, "list_overdue"): (),
         (overview, "get_overview"): Overview(now=utc_now()),
         (overview, "get_trend"): Trend(now=utc_now()),
         (system, "get_report"): SystemReport(now=utc_now()),

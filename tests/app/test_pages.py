@@ -7,8 +7,9 @@ import pytest
 from dashboard.domain.clock import parse_instant
 from dashboard.domain.listing import IncidentFilters, IncidentPage
 from dashboard.domain.overview import Trend
+from dashboard.domain.postmortem import OverdueItem
 from dashboard.errors import UpstreamUnreachable
-from dashboard.store import incidents, overview
+from dashboard.store import action_items, incidents, overview
 from dashboard.store.people import Role
 from dashboard.ui import session
 from tests.app.conftest import Open, person, words
@@ -94,6 +95,33 @@ class TestOverview:
         app = open_page()
         assert "Nothing needs you." in words(app)
         assert any("1 is in somebody else's hands" in str(link.label) for link in app.get("page_link"))
+
+    def test_overdue_action_items_of_mine_and_of_nobody_need_me(
+        self, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def item(number: int, title: str, owner: str | None) -> OverdueItem:
+            return OverdueItem.model_validate(
+                {
+                    "id": f"{number}c9e6679-7425-40de-944b-e07fc1f90ae7",
+                    "incident_id": INCIDENT_ID,
+                    "title": title,
+                    "owner_id": owner,
+                    "owner_name": owner and "Somebody",
+                    "due_at": ago(90_000),
+                    "created_at": ago(900_000),
+                    "external_id": "INC-1",
+                    "service": "payment-api",
+                    "incident_title": "Pool exhausted",
+                }
+            )
+
+        me = person().person.user_id
+        items = (item(1, "Mine", me), item(2, "Nobody's", None), item(3, "Theirs", APPROVAL_ID))
+        monkeypatch.setattr(action_items, "list_overdue", lambda _: items)
+        text = words(open_page())
+        assert "Mine" in text
+        assert "Nobody's" in text
+        assert "Theirs" not in text
 
     def test_a_viewer_sees_what_waits_for_whomever(
         self, open_page: Open, monkeypatch: pytest.MonkeyPatch
