@@ -69,7 +69,7 @@ async def measure(site: Site, people: int, tabs: int, seconds: float) -> Report:
 
 
 async def _watch_memory(site: Site, report: Report, deadline: float) -> None:
-    desk = psutil.Process(site.desk_pid())
+    desk = psutil.Process(site.sandbox.desk_process())
     began = time.monotonic()
     while time.monotonic() < deadline:
         report.memory.append((time.monotonic() - began, desk.memory_info().rss / 2**20))

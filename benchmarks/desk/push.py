@@ -119,7 +119,7 @@ async def measure(site: Site, viewers: int, rounds: int) -> Figures:
             await asyncio.sleep(2)  # the pages' first runs are over
             await tab.evaluate(_RECORD)
             before = set(reader.first)
-            desk = psutil.Process(site.desk_pid())
+            desk = psutil.Process(site.sandbox.desk_process())
             began, cpu = time.monotonic(), sum(desk.cpu_times()[:2])
             runs = sum(viewer.runs for viewer in crowd)
             await asyncio.to_thread(site.approve, approval)

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 from playwright.async_api import Browser, Page, async_playwright
 
 from dashboard.domain.severity import Severity
@@ -66,13 +65,6 @@ class Site:
     def cookie(self, number: int) -> str:
         """The session of one of several browsers, each of which may look from many tabs."""
         return self._cookies[number % len(self._cookies)]
-
-    def desk_pid(self) -> int:
-        """The process of the desk."""
-        for pid in self.sandbox.processes():
-            if any("incidentscribe" in part for part in psutil.Process(pid).cmdline()):
-                return pid
-        raise SystemExit("The desk does not run.")
 
     def desk_log(self) -> str:
         return (Path(self.sandbox.folder) / "logs" / "desk.log").read_text(errors="replace")

@@ -1,6 +1,9 @@
 """An open page is told what the engine does, while somebody types into it."""
 
+import os
 import re
+import secrets
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +16,8 @@ from tests.support.until import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.engine]
 expect.set_options(timeout=60_000)
+# Below the pause after which a page looks by itself.
+PUSHED = 25_000  # ms
 
 # Shadow roots are part of what a reader sees; every headline is kept, with how the fragment stood then.
 _RECORD = """() => {
@@ -79,3 +84,50 @@ def test_an_event_of_the_engine_reaches_the_page_while_somebody_types(
     rita.page.keyboard.press("Escape")
     expect(rita.page.get_by_text("this is its final state")).to_be_visible()
     expect(step(rita.page, "Carry out what was approved")).to_contain_text("Succeeded")
+
+
+def test_an_open_page_outlives_a_restart_of_the_desk_and_hears_of_a_sign_out(
+    visit: Callable[..., Visitor], sandbox: RunningSandbox
+) -> None:
+    admin = sandbox.client("admin")
+    imported = admin.table("incidents").select("id").eq("source", "import")
+    incident: Any = imported.limit(1).execute().data[0]
+    versions = admin.table("incidents").select("version").eq("id", incident["id"])
+
+    mark = secrets.token_hex(4)
+
+    def note(text: str) -> None:
+        version: Any = versions.execute().data
+        arguments = {"incident_id": incident["id"], "kind": "note", "payload": {"text": text}}
+        admin.rpc("update_incident", arguments | {"version": version[0]["version"]}).execute()
+
+    rita = visit("responder")
+    page = rita.page
+    page.goto(f"{rita.desk}/incident?id={incident['id']}")
+    expect(page.get_by_text("What happened")).to_be_visible()
+    page.evaluate("window.opened = true")
+    note(f"Seen before the restart {mark}")
+    expect(page.get_by_text(f"Seen before the restart {mark}")).to_be_visible(timeout=PUSHED)
+
+    os.kill(sandbox.desk_process(), signal.SIGKILL)
+    expect(page.get_by_text(f"Seen before the restart {mark}")).to_be_visible()
+    until(sandbox.desk_is_up, "the desk is back")
+    note(f"Seen after the restart {mark}")
+    expect(page.get_by_text(f"Seen after the restart {mark}")).to_be_visible(timeout=PUSHED)
+    note(f"Told by push again {mark}")
+    expect(page.get_by_text(f"Told by push again {mark}")).to_be_visible(timeout=PUSHED)
+    assert page.evaluate("window.opened"), "the page was loaded anew"
+
+    hidden = "Object.defineProperty(document, 'hidden', { configurable: true, get: () => true })"
+    page.evaluate(hidden)
+    other = rita.open_tab(f"/incident?id={incident['id']}")
+    expect(other.get_by_text(f"Told by push again {mark}")).to_be_visible()
+    note(f"While one tab is hidden {mark}")
+    expect(other.get_by_text(f"While one tab is hidden {mark}")).to_be_visible(timeout=PUSHED)
+    expect(page.get_by_text(f"While one tab is hidden {mark}")).to_have_count(0)
+    page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.get_by_text(f"While one tab is hidden {mark}")).to_be_visible(timeout=PUSHED)
+
+    other.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_text("You are signed out")).to_be_visible(timeout=PUSHED)
+    rita.complaints.clear()  # a browser says of every address that does not answer

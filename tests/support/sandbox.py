@@ -94,6 +94,19 @@ class RunningSandbox:
                 found += [int(child) for child in children]
         return found
 
+    def desk_process(self) -> int:
+        """The process id of the desk, which changes when it was started again."""
+        for pid in self.processes():
+            if b"incidentscribe\0serve" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return pid
+        raise AssertionError("the desk does not run")
+
+    def desk_is_up(self) -> bool:
+        """Whether the desk answers."""
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{self.urls['desk']}/healthz", timeout=2).status_code == 200
+        return False
+
     def stop(self, seconds: float = 15) -> int:
         """Ctrl-C; answers the exit code."""
         for client in self._clients:
