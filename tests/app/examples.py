@@ -10,7 +10,7 @@ from dashboard.domain.analysis import AiAnalysis
 from dashboard.domain.approval import Approval, ApprovalRule, WaitingApproval, content_hash
 from dashboard.domain.clock import to_iso, utc_now
 from dashboard.domain.execution import Execution, ExecutionRecord
-from dashboard.domain.incident import Incident
+from dashboard.domain.incident import Incident, IncidentEvent
 from dashboard.domain.listing import IncidentPage, ListedIncident
 from dashboard.domain.overview import Attention, Overview
 from dashboard.store.executions import Owed
@@ -69,6 +69,32 @@ def make_start(**fields: Any) -> Owed:
         "created_at": ago(3),
     }
     return Owed.model_validate(base | fields)
+
+
+def make_command(**fields: Any) -> Owed:
+    base = {
+        "id": "cccccccc-7425-40de-944b-e07fc1f90ae7",
+        "incident_id": INCIDENT_ID,
+        "kind": "command",
+        "status": "owed",
+        "payload": {"command": "kill", "kestra_execution_id": EXECUTION_ID},
+        "detail": {},
+        "requested_by_name": "Ana Approver",
+        "created_at": ago(12),
+    }
+    return Owed.model_validate(base | fields)
+
+
+def make_event(kind: str, by: str, *, number: int = 1, **detail: Any) -> IncidentEvent:
+    return IncidentEvent(
+        id=number,
+        incident_id=INCIDENT_ID,
+        kind=kind,
+        actor_name=by,
+        at=ago(5),
+        detail=detail,
+        has_payload=kind == "seen_again",
+    )
 
 
 def make_execution(
