@@ -18,6 +18,7 @@ from sandbox.kestra.bridge import JavaFailure, failures
 from sandbox.kestra.classes import CompileError
 from sandbox.kestra.door import DoorSettings, build_door
 from sandbox.kestra.jars import JarError
+from sandbox.kestra.purge import purge_regularly
 from sandbox.kestra.streams import Streams
 from sandbox.serving import refuse_to_start
 
@@ -28,6 +29,9 @@ def main(
     username: Annotated[
         str, typer.Option(envvar="KESTRA_USERNAME", help="An e-mail address.")
     ] = "admin@kestra.io",
+    keep: Annotated[int, typer.Option(help="So many executions that have ended are kept.")] = 1000,
+    purge_seconds: Annotated[float, typer.Option(help="How often the older ones are removed.")] = 600.0,
+    purge_age_seconds: Annotated[float, typer.Option(help="None is removed that is younger.")] = 3600.0,
     host: Annotated[
         list[str] | None, typer.Option(help="Another host name the door is addressed by.")
     ] = None,
@@ -42,6 +46,7 @@ def main(
     listener = _listener(port)
     settings = DoorSettings(username, password, frozenset(host or ()))
     started = _start(data.resolve(), f"http://127.0.0.1:{listener.getsockname()[1]}/")
+    purge_regularly(started, keep, purge_seconds, purge_age_seconds)
     streams = Streams()
     server = _Server(uvicorn.Config(build_door(started, streams, settings), log_level="warning"), streams)
     _say(f"Kestra {started.version} on {started.url}")

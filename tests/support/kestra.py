@@ -22,7 +22,8 @@ TERMINAL = frozenset({"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED"})
 class RunningEngine:
     """One Kestra process; `http` carries its login, `anonymous` does not, both are at its address."""
 
-    def __init__(self, data: Path, port: int, password: str) -> None:
+    def __init__(self, data: Path, port: int, password: str, *more: str) -> None:
+        begun = time.monotonic()
         self.data = data
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
@@ -33,12 +34,13 @@ class RunningEngine:
         self.http = httpx.Client(
             base_url=self.url, timeout=30, trust_env=False, auth=(self.username, self.password)
         )
-        self.process = launch(data, port, password, self.log)
+        self.process = launch(data, port, password, self.log, *more)
         try:
             until(self._answers, f"Kestra is ready (log: {self.log})", _FIRST_START_SECONDS)
         except BaseException:
             self.process.kill()
             raise
+        self.start_seconds = time.monotonic() - begun
 
     def _answers(self) -> bool:
         code = self.process.poll()
@@ -88,11 +90,11 @@ class RunningEngine:
         return until(look, f"{execution_id} is {' or '.join(states)}", seconds, every=0.05)
 
 
-def launch(data: Path, port: int, password: str, log: Path) -> "subprocess.Popen[bytes]":
-    """The bare process; its log is added to."""
+def launch(data: Path, port: int, password: str, log: Path, *more: str) -> "subprocess.Popen[bytes]":
+    """The bare process, with `more` arguments; its log is added to."""
     with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "sandbox.kestra", "--data", str(data), "--port", str(port)],
+            [sys.executable, "-m", "sandbox.kestra", "--data", str(data), "--port", str(port), *more],
             cwd=ROOT,
             env=os.environ | {"KESTRA_PASSWORD": password},
             stdin=subprocess.DEVNULL,
@@ -102,6 +104,8 @@ def launch(data: Path, port: int, password: str, log: Path) -> "subprocess.Popen
         )
 
 
-def start_engine(data: Path, port: int | None = None, password: str | None = None) -> RunningEngine:
+def start_engine(
+    data: Path, port: int | None = None, password: str | None = None, *more: str
+) -> RunningEngine:
     """A Kestra that answers; on a free port and with a new password unless they are given."""
-    return RunningEngine(data, port or free_port(), password or f"Aa1-{secrets.token_hex(8)}")
+    return RunningEngine(data, port or free_port(), password or f"Aa1-{secrets.token_hex(8)}", *more)
