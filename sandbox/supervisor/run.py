@@ -15,6 +15,8 @@ _WATCH_SECONDS = 0.5
 _QUICK_DEATH_SECONDS = 30
 _QUICK_DEATHS_ALLOWED = 3
 _STOP_SECONDS = 5
+# An engine that has just started on a busy machine may let the first request wait too long.
+_DEPLOY_TRIES = 3
 
 
 class Supervisor:
@@ -28,23 +30,28 @@ class Supervisor:
         self._quick_deaths: dict[str, int] = {}
 
     def start(self) -> None:
-        """Everything up and filled; raises PartFailed on the first thing that does not work."""
+        """Everything up and filled; raises PartFailed on the first thing that does not work.
+
+        The engine takes longest, so all that does not need it is done meanwhile: also the desk's own start,
+        which bears a Kestra that is not there yet.
+        """
         parts = self._sandbox.parts()
         for part in parts:
             self._screen.begin(part.name)
             part.start()
             self._running.append(part)
-        kestra, *others = parts
+        kestra, postgres, *others = parts
+        self._wait(postgres)
+        self._run(self._sandbox.migrate())
         for part in others:
             self._wait(part)
-        self._run(self._sandbox.migrate())
         self._run(self._sandbox.seed())
-        self._wait(kestra)
-        self._run(self._sandbox.deploy())
         desk = self._sandbox.desk()
         self._screen.begin(desk.name)
         desk.start()
         self._running.append(desk)
+        self._wait(kestra)
+        self._run(self._sandbox.deploy(), tries=_DEPLOY_TRIES)
         self._wait(desk)
         endpoints = self._sandbox.endpoints(os.getpid())
         write_private(self._sandbox.endpoints_file, json.dumps(endpoints, indent=2))
@@ -72,9 +79,17 @@ class Supervisor:
         part.wait_ready(lambda line: self._told(part.name, line))
         self._screen.done(part.name)
 
-    def _run(self, program: Program) -> None:
+    def _run(self, program: Program, tries: int = 1) -> None:
+        """Runs a command to its end; one that may be repeated gets `tries`."""
         self._screen.begin(program.name)
-        run_to_end(program, lambda line: self._told(program.name, line))
+        for left in reversed(range(tries)):
+            try:
+                run_to_end(program, lambda line: self._told(program.name, line))
+                break
+            except PartFailed as failed:
+                if not left:
+                    raise
+                self._told(program.name, f"tried again: {failed}")
         self._screen.done(program.name, "done")
 
     def _told(self, name: str, line: str) -> None:
