@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from hashlib import sha256
 
 import streamlit as st
 
@@ -49,8 +50,8 @@ def render_items(document: Document, desk: ItemDesk, now: datetime) -> None:
                 _render_form(item, desk, key=f"edit_{item.id}")
             else:
                 _render_item(item, desk, now)
-    for number, suggestion in enumerate(document.suggestions):
-        _render_suggestion(suggestion, document, desk, number)
+    for suggestion in document.suggestions:
+        _render_suggestion(suggestion, document, desk)
     if desk.why_not:
         st.caption(escape(desk.why_not))
     else:
@@ -97,7 +98,7 @@ def _render_item(item: ItemRecord, desk: ItemDesk, now: datetime) -> None:
             )
 
 
-def _render_suggestion(suggestion: ActionItem, document: Document, desk: ItemDesk, number: int) -> None:
+def _render_suggestion(suggestion: ActionItem, document: Document, desk: ItemDesk) -> None:
     known = [one for one in suggestion.evidence if one in document.known]
     with st.container(border=True, gap="xsmall"):
         st.markdown(
@@ -110,7 +111,8 @@ def _render_suggestion(suggestion: ActionItem, document: Document, desk: ItemDes
         )
         st.button(
             "Take it over",
-            key=f"take_{number}",
+            # Not by its place: a press that is carried out twice must not take the next one over.
+            key=f"take_{sha256(suggestion.title.encode()).hexdigest()[:12]}",
             icon=":material/playlist_add:",
             disabled=bool(desk.why_not),
             help=escape(desk.why_not) or None,
@@ -165,7 +167,9 @@ def _submit(item: ItemRecord | None, desk: ItemDesk, key: str) -> None:
         # A day is over when it is over.
         due_at=datetime.combine(due, time(23, 59, 59), UTC) if due else None,
     )
-    if item is None:
+    if item is None and not entry.title:
+        st.toast("An action item needs a title.", icon=":material/edit_note:")
+    elif item is None:
         _try(lambda: desk.add(entry))
     elif _try(lambda: desk.edit(item, entry)):
         _end()

@@ -41,7 +41,7 @@ def render_document_head(document: Document, now: datetime) -> None:
     facts = [f"Reported {with_age(incident.created_at, now)} by {escape(incident.reported_by)}"]
     if newest:
         facts.append(
-            f"version {newest.version}: {escape(newest.by)} {escape(newest.did)} {with_age(newest.at, now)}"
+            f"Version {newest.version}: {escape(newest.by)} {escape(newest.did)} {with_age(newest.at, now)}"
         )
     st.caption("  \n".join(facts))
 
@@ -64,7 +64,7 @@ def render_contents(document: Document) -> None:
     parts += [(anchor, title) for anchor, title in RECORDED.items() if anchor != "recorded"]
     parts.append(("evidence", "Evidence"))
     st.markdown("**Contents**")
-    st.markdown("  \n".join(f"[{title}](#{anchor})" for anchor, title in parts))
+    st.markdown("  \n".join(f":small[[{title}](#{anchor})]" for anchor, title in parts))
 
 
 def render_section(document: Document, section: DocumentSection, now: datetime) -> None:

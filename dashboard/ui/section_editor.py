@@ -169,7 +169,12 @@ def _render_both(document: Document, section: DocumentSection, place: _Place, no
         render_difference(section.as_text(), str(st.session_state.get(place.text) or ""))
 
 
+# A press may be carried out twice, when another run of the page comes between: the second finds nothing open.
+
+
 def _keep(place: _Place, section: DocumentSection, desk: SectionDesk) -> None:
+    if place.base not in st.session_state:
+        return
     try:
         desk.keep(
             section.section, str(st.session_state.get(place.text) or ""), int(st.session_state[place.base])
@@ -180,6 +185,8 @@ def _keep(place: _Place, section: DocumentSection, desk: SectionDesk) -> None:
 
 
 def _save(place: _Place, section: DocumentSection, desk: SectionDesk, over: int) -> None:
+    if place.base not in st.session_state:
+        return
     try:
         desk.save(section.section, str(st.session_state.get(place.text) or ""), over)
     except IncidentScribeError as error:

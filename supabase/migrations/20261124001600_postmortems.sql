@@ -296,7 +296,10 @@ begin
     if 'published' in (status, before) then
         me := private.require_role('approver');
     end if;
-    if coalesce(newest.version, 0) is distinct from version then
+    if newest.version = version + 1 and newest.change = 'status' and before = status and newest.author_id = me.user_id then
+        -- Pressed twice, or the answer was lost.
+        return jsonb_build_object('status', status, 'version', newest.version);
+    elsif coalesce(newest.version, 0) is distinct from version then
         perform private.stale_version(newest);
     elsif (before, status) not in (('draft', 'in_review'), ('in_review', 'draft'), ('in_review', 'published'), ('published', 'draft')) then
         perform private.fail(409, 'wrong_status', format('The document is %s; from there it does not become %s.', replace(before, '_', ' '), replace(status, '_', ' ')));
@@ -318,6 +321,8 @@ declare
 begin
     if not exists (select from public.ai_analyses a where a.id = take_analysis.analysis_id and a.incident_id = incident.id and a.completed_at is not null) then
         perform private.fail(404, 'not_found', 'There is no such finished analysis of this incident.');
+    elsif newest.version = version + 1 and newest.change = 'analysis' and newest.analysis_id = take_analysis.analysis_id and newest.author_id = me.user_id then
+        return jsonb_build_object('version', newest.version);
     elsif coalesce(newest.version, 0) is distinct from version then
         perform private.stale_version(newest);
     end if;
@@ -382,7 +387,11 @@ declare
     item public.action_items;
 begin
     select * into checked from private.check_item(given, me);
-    select * into item from public.action_items t where t.incident_id = incident.id and t.suggestion = given ->> 'suggestion';
+    -- A press that came twice, or whose answer was lost, writes nothing down again.
+    select * into item from public.action_items t
+    where t.incident_id = incident.id and (t.suggestion = given ->> 'suggestion'
+        or (t.created_by = me.user_id and t.title = private.plain(trim(given ->> 'title')) and t.created_at > now() - interval '1 minute'))
+    limit 1;
     if item.id is not null then
         return jsonb_build_object('id', item.id, 'version', item.version);
     end if;
@@ -418,6 +427,9 @@ begin
         perform private.fail(422, 'invalid', 'A change is edit, done or reopen.');
     elsif (kind = 'done' and item.done_at is not null) or (kind = 'reopen' and item.done_at is null) then
         -- Pressed twice: it is as wanted.
+        return jsonb_build_object('id', item.id, 'version', item.version);
+    elsif kind = 'edit' and item.version = version + 1 and item.updated_by_name = me.display_name
+        and (coalesce(private.clean(payload), '{}') - 'due_at') <@ to_jsonb(item) then
         return jsonb_build_object('id', item.id, 'version', item.version);
     elsif version is distinct from item.version then
         perform private.fail(409, 'stale_version', 'The action item changed while you looked at it; nothing was overwritten.',

@@ -211,6 +211,10 @@ class TestReview:
                 to_status(desk, desk.ana, incident, status, 0)
             assert refused.value.code == "wrong_status"
 
+    def test_a_step_pressed_twice_is_one(self, desk: Desk) -> None:
+        incident = document(desk)
+        assert [to_status(desk, desk.rita, incident, "in_review", 0) for _ in range(2)] == [1, 1]
+
     def test_nothing_is_not_put_up_for_review(self, desk: Desk) -> None:
         incident = str(desk.submit()["incident_id"])
         with pytest.raises(Refused) as refused:
@@ -357,6 +361,12 @@ class TestItems:
         with pytest.raises(Refused) as refused:
             self.change(desk, item, "edit", title="Other")
         assert (refused.value.code, refused.value.detail["by"]) == ("stale_version", "Ana")
+
+    def test_a_form_sent_twice_is_one_item(self, desk: Desk) -> None:
+        incident = document(desk)
+        assert self.add(desk, incident) == self.add(desk, incident)
+        item = self.add(desk, incident, title="Another one")
+        assert self.change(desk, item, "edit", title="x") == self.change(desk, item, "edit", title="x")
 
     def test_a_suggestion_is_taken_over_once(self, desk: Desk) -> None:
         incident = document(desk)
