@@ -46,7 +46,7 @@ _BEAT_SECONDS = 10.0
 # As many rows as threads, so that a row's lease begins when its attempt does. An attempt is at most
 # a few calls of 10 s.
 _THREADS = 4
-_LEASE_SECONDS = 60
+LEASE_SECONDS = 60
 _LONGEST_PAUSE_SECONDS = 5.0
 
 
@@ -97,12 +97,14 @@ class Worker:
         *,
         name: str | None = None,
         clock: Clock = utc_now,
+        lease_seconds: int = LEASE_SECONDS,
         kestra_transport: httpx.BaseTransport | None = None,
         supabase_transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.name = name or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._settings = settings
         self._clock = clock
+        self._lease_seconds = lease_seconds
         self._http = new_http_client(supabase_transport)
         self._kestra = KestraApi(settings, kestra_transport)
         self._starter = Starter(
@@ -125,7 +127,6 @@ class Worker:
         self._started_at = clock()
         self._heart = _Every(_BEAT_SECONDS)
         self._expiry = _Every(_EXPIRE_SECONDS)
-        self._reconciliation = _Every(RECONCILE_SECONDS)
         self._supabase_trouble = _Trouble("the outbox")
         self._reconcile_trouble = _Trouble("reconciling")
         self._notice_trouble = _Trouble("notices")
@@ -173,8 +174,21 @@ class Worker:
             daemon=True,
         )
         notices.start()
+        # Nor does a Kestra that is slow or away keep the loop from letting approvals expire.
+        reconciling = threading.Thread(
+            target=self._repeat,
+            args=(
+                self.tick_reconcile,
+                self._reconcile_trouble,
+                lambda _: self._stopping.wait(RECONCILE_SECONDS),
+            ),
+            name="reconcile",
+            daemon=True,
+        )
+        reconciling.start()
         self._repeat(self.tick, self._supabase_trouble, bell.wait)
         notices.join()
+        reconciling.join()
         log.info("worker=%s stopped", self.name)
 
     def _repeat(self, tick: Callable[[], bool], trouble: _Trouble, wait: Callable[[float], object]) -> None:
@@ -206,15 +220,20 @@ class Worker:
             reminded, second_line = outbox.remind_approvals(client)
             if reminded or second_line:
                 log.info("approvals reminded=%d second_line=%d", reminded, second_line)
-        leased = outbox.take(client, self.name, FOR_KESTRA, limit=_THREADS, lease_seconds=_LEASE_SECONDS)
+        leased = outbox.take(client, self.name, FOR_KESTRA, limit=_THREADS, lease_seconds=self._lease_seconds)
         list(self._pool.map(self._pay, leased))
-        if self._reconciliation.is_due():
-            self._reconcile(client)
         return bool(leased)
+
+    def tick_reconcile(self) -> bool:
+        """Look for live executions at Kestra; never busy, the next round has its time."""
+        self._reconciler.run_once(self._client(), self._clock())
+        return False
 
     def tick_notices(self) -> bool:
         """Send one notice that is due; True when there was one."""
-        leased = outbox.take(self._client(), self.name, [Kind.NOTICE], limit=1, lease_seconds=_LEASE_SECONDS)
+        leased = outbox.take(
+            self._client(), self.name, [Kind.NOTICE], limit=1, lease_seconds=self._lease_seconds
+        )
         for row in leased:
             self._pay(row)
         return bool(leased)
@@ -222,15 +241,6 @@ class Worker:
     def _beat(self, client: Client) -> None:
         trouble = self._reconcile_trouble.last
         workers.beat(client, self.name, started_at=self._started_at, version=_VERSION, trouble=trouble)
-
-    def _reconcile(self, client: Client) -> None:
-        # Kestra may be away for long; that must not keep the loop from expiring approvals.
-        try:
-            self._reconciler.run_once(client, self._clock())
-        except IncidentScribeError as error:
-            self._reconcile_trouble.raised(error)
-        else:
-            self._reconcile_trouble.passed()
 
     def _pay(self, row: Leased) -> None:
         """Attempt one row and settle it."""

@@ -127,12 +127,13 @@ class Reconciler:
         if instance.uuid is None:
             return False
         lost = checks.note_missing(client, check.kestra_execution_id, kestra_instance=instance.uuid)
-        log.warning(
-            "execution=%s is not known to Kestra %s%s",
-            check.kestra_execution_id,
-            instance.uuid,
-            ", for the third time: it is lost" if lost else "",
-        )
+        if lost or not check.missing_times:
+            log.warning(
+                "execution=%s is not known to Kestra %s%s",
+                check.kestra_execution_id,
+                instance.uuid,
+                ", and has not been for a minute: it is lost" if lost else "",
+            )
         return lost
 
     def _note_trouble(self, client: Client, error: UpstreamError, now: datetime) -> None:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 CLAIM_TASK = "open_run"
 EVERY_SECONDS = 15.0
 _ENDED = ("FAILED", "KILLED", "CANCELLED", "WARNING")
-_PAGE = 100
+_PAGE = 50
 _PAGES_A_ROUND = 3
 _LOOKS_A_ROUND = 20
 _BACK = timedelta(days=7)
@@ -127,4 +127,4 @@ class Strays:
 
 
 def _problem(execution: Execution) -> str:
-    return f"It ended as {execution.state} before it could claim the incident; a new run was asked for."
+    return f"It ended as {execution.state} before it could claim the incident."

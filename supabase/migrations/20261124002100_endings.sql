@@ -412,7 +412,10 @@ begin
         -- It has reported in the meantime: this transaction must leave nothing behind.
         perform private.fail(409, 'known', 'This execution has reported by itself.');
     end if;
-    if not private.has_live_run(incident.id) then
+    -- Somebody who killed it did not want it to run; what it was about is kept all the same.
+    if $3 = 'KILLED' then
+        perform private.needs_human(incident.id, 'Its run was killed in Kestra before it could claim the incident; nothing was done.');
+    elsif not private.has_live_run(incident.id) then
         run_id := private.owe_run(incident, null);
     end if;
     perform private.add_event(incident, 'run_failed_before_claim', null, 'worker',
@@ -420,7 +423,7 @@ begin
     return jsonb_build_object('adopted', true, 'incident_id', incident.id, 'run_id', run_id);
 end $$;
 comment on function public.adopt_execution is
-    'Worker: an execution that ended at Kestra before it could claim; its incident is filed from its input and a new run is owed. {adopted, reason, incident_id, run_id}. 409 known.';
+    'Worker: an execution that ended at Kestra before it could claim; its incident is filed from its input and, unless it was killed, a new run is owed. {adopted, reason, incident_id, run_id}. 409 known.';
 
 -- Rights -----------------------------------------------------------------------------------------------------------
 

@@ -32,6 +32,11 @@ class Case:
         self.execution = ""
         # What the run and the incident said when it had failed, of a story that goes on after that.
         self.failed_with = ("", "")
+        # The execution before this one, and what it had done.
+        self.first = ""
+        self.actions_before: list[Json] = []
+        self.alarm: Json = {}
+        self.policy_before: Json = {}
 
     @property
     def _in_prompts(self) -> str:
@@ -114,8 +119,8 @@ class Case:
         """Waits until the desk knows this end."""
 
         def known() -> bool:
-            query = "select 1 from executions where kestra_execution_id = %s and state = %s and ended_at is not null"
-            return bool(self.desk.rows(query, self.execution, state))
+            query = "select state from executions where kestra_execution_id = %s and ended_at is not null"
+            return [row["state"] for row in self.desk.rows(query, self.execution)] == [state]
 
         until(known, f"{self.execution} is reported as {state}", SECONDS, _LOOK_EVERY)
 

@@ -70,6 +70,7 @@ def handler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handler]:
         handler = running.enter_context(
             Handler(
                 desk,
+                jwt_secret=JWT_SECRET,
                 relay=supabase,
                 worker_settings=WorkerSettings(
                     kestra_url=f"http://127.0.0.1:{kestra}",

@@ -38,10 +38,18 @@ class Handler:
     """The deployed flow and the parts around it."""
 
     def __init__(
-        self, desk: Desk, *, worker_settings: WorkerSettings, relay: Relay, model_url: str, service_url: str
+        self,
+        desk: Desk,
+        *,
+        worker_settings: WorkerSettings,
+        jwt_secret: str,
+        relay: Relay,
+        model_url: str,
+        service_url: str,
     ) -> None:
         self.desk = desk
         self.relay = relay
+        self.jwt_secret = jwt_secret
         self.worker_settings = worker_settings
         self.model_url = model_url
         self.service_url = service_url
@@ -154,6 +162,26 @@ class Handler:
         return self._kestra.post(
             f"/api/v1/main/executions/{execution}/actions/resume", files=files
         ).status_code
+
+    def post_raw(self, body: bytes) -> int:
+        """The HTTP status of a webhook call with that body."""
+        headers = {"Content-Type": "application/json"}
+        return self._kestra.post(WEBHOOK.format(flow=FLOW), content=body, headers=headers).status_code
+
+    def start_by_hand(self, payload: Any) -> str:
+        """As a person does in Kestra's own UI, with the input as JSON text."""
+        answer = self._kestra.post(
+            f"/api/v1/main/executions/{NAMESPACE}/{FLOW}",
+            files={"incident_data": (None, json.dumps(payload))},
+        )
+        answer.raise_for_status()
+        return str(answer.json()["id"])
+
+    def replay(self, execution: str) -> str:
+        """Runs an execution again from its start; answers the new one's id."""
+        answer = self._kestra.post(f"/api/v1/main/executions/{execution}/actions/replay")
+        answer.raise_for_status()
+        return str(answer.json()["id"])
 
     def restart(self, execution: str) -> None:
         """As Kestra's own UI does."""

@@ -287,12 +287,12 @@ class TestAdopted:
         desk.configure("organizations", desk.organization, is_default=True)
         return desk
 
-    def adopt(self, desk: Desk, execution: str, payload: Any) -> Any:
+    def adopt(self, desk: Desk, execution: str, payload: Any, state: str = "FAILED") -> Any:
         return desk.by_flow(
             "adopt_execution",
             kestra_execution_id=execution,
             payload=payload,
-            state="FAILED",
+            state=state,
             kestra_instance=OURS,
             seen=3,
             problem="Supabase was away; password=hunter2hunter2",
@@ -309,6 +309,14 @@ class TestAdopted:
         assert (tried["owns"], tried["state"]) == (False, "FAILED")
         assert tried["ended_at"] is not None
         assert "hunter2" not in tried["problem"]
+
+    def test_one_that_was_killed_is_filed_and_not_started_again(self, desk: Desk) -> None:
+        answer = self.adopt(desk, "ex-1", PAYLOAD, "KILLED")
+        assert (answer["adopted"], answer["run_id"]) == (True, None)
+        kept = desk.row("select needs_human, needs_human_reason from incidents")
+        assert kept["needs_human"] is True
+        assert "killed in Kestra before" in kept["needs_human_reason"]
+        assert desk.rows("select 1 from outbox") == []
 
     def test_it_happens_once(self, desk: Desk) -> None:
         self.adopt(desk, "ex-1", PAYLOAD)

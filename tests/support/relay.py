@@ -26,8 +26,8 @@ HELD_AT_MOST_SECONDS = 120
 class Outage:
     """`times` more requests to an address that ends in `path`, with all `texts` in address or body, go wrong.
 
-    `how`: drop (never arrives), lost (arrives, its answer does not), hold (arrives once `over`), or an
-    HTTP status.
+    `how`: drop (never arrives), lost (arrives, its answer does not), hold (arrives once `over`),
+    hold_and_drop (never arrives, and that shows once `over`), or an HTTP status.
     """
 
     path: str
@@ -99,9 +99,9 @@ def relay(target: str) -> Iterator[Relay]:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             outage = server.wrong(self.path, body)
             how = outage.how if outage else ""
-            if outage and how == "hold":
+            if outage and how.startswith("hold"):
                 outage.wait()
-            if how == "drop":
+            if how in ("drop", "hold_and_drop"):
                 return
             if how.isdigit():
                 self.send_error(int(how))

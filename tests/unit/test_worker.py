@@ -550,7 +550,7 @@ class TestReconcile:
         kestra.execution = execution(
             "CREATED", "RUNNING", "KILLING", "KILLED", ended=NOW - timedelta(seconds=9)
         )
-        worker.tick()
+        worker.tick_reconcile()
         (args,) = supabase.called("finish_run")
         assert (args["kestra_execution_id"], args["state"], args["seen"]) == ("exec-1", "KILLED", 4)
 
@@ -559,7 +559,7 @@ class TestReconcile:
     ) -> None:
         supabase.executions = [record(history_length=3, kestra_instance="kestra-1")]
         kestra.execution = execution("CREATED", "RUNNING", "SUCCESS", ended=NOW - timedelta(seconds=1))
-        worker.tick()
+        worker.tick_reconcile()
         assert supabase.called("finish_run") == []
 
     def test_a_new_state_is_noted_with_the_instance(
@@ -567,7 +567,7 @@ class TestReconcile:
     ) -> None:
         supabase.executions = [record(history_length=2)]
         kestra.execution = execution("CREATED", "RUNNING", "PAUSED", pause=("CREATED", "RUNNING", "PAUSED"))
-        worker.tick()
+        worker.tick_reconcile()
         (args,) = supabase.called("note_execution")
         assert args == {
             "kestra_execution_id": "exec-1",
@@ -581,14 +581,14 @@ class TestReconcile:
         self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
     ) -> None:
         supabase.executions = [record(kestra_instance="kestra-0")]
-        worker.tick()
+        worker.tick_reconcile()
         assert (supabase.called("finish_run"), supabase.called("note_missing")) == ([], [])
 
     def test_one_kestra_does_not_know_is_counted_with_the_instance_that_says_so(
         self, worker: Worker, supabase: FakeSupabase
     ) -> None:
         supabase.executions = [record(kestra_instance="kestra-1")]
-        worker.tick()
+        worker.tick_reconcile()
         (args,) = supabase.called("note_missing")
         assert args == {"kestra_execution_id": "exec-1", "kestra_instance": "kestra-1"}
         assert supabase.called("finish_run") == []
@@ -598,7 +598,7 @@ class TestReconcile:
     ) -> None:
         supabase.executions = [record(history_length=2, kestra_instance="kestra-1", missing_times=2)]
         kestra.execution = execution("CREATED", "RUNNING")
-        worker.tick()
+        worker.tick_reconcile()
         assert len(supabase.called("note_execution")) == 1
 
     @pytest.mark.parametrize(("seconds", "ends"), [(30, []), (46, ["KILLED"])])
@@ -607,7 +607,7 @@ class TestReconcile:
     ) -> None:
         supabase.executions = [record(history_length=2, kestra_instance="kestra-1")]
         kestra.execution = execution("CREATED", "RUNNING", "KILLING", ended=NOW - timedelta(seconds=seconds))
-        worker.tick()
+        worker.tick_reconcile()
         assert [args["state"] for args in supabase.called("finish_run")] == ends
 
     @pytest.mark.parametrize(
@@ -621,7 +621,7 @@ class TestReconcile:
         kestra.execution = execution(
             "CREATED", "RUNNING", "PAUSED", "RESTARTED", state, pause=("RUNNING", "PAUSED", last)
         )
-        worker.tick()
+        worker.tick_reconcile()
         assert len(supabase.called("note_resumed")) == told
 
     def test_trouble_becomes_one_alarm_when_it_lasts(self, supabase: FakeSupabase) -> None:
@@ -659,7 +659,7 @@ class TestStrays:
     ) -> None:
         kestra.execution = failed("exec-1", inputs={"incident_data": {"title": "Errors"}})
         kestra.pages = {1: [kestra.execution]}
-        worker.tick()
+        worker.tick_reconcile()
         (args,) = supabase.called("adopt_execution")
         assert (args["kestra_execution_id"], args["payload"], args["state"]) == (
             "exec-1",
@@ -672,7 +672,7 @@ class TestStrays:
     ) -> None:
         kestra.execution = failed("exec-1", claim="SUCCESS")
         kestra.pages = {1: [kestra.execution]}
-        worker.tick()
+        worker.tick_reconcile()
         assert supabase.called("adopt_execution") == []
 
     @pytest.mark.parametrize("seconds", [2, 2 * 86400])
@@ -681,7 +681,7 @@ class TestStrays:
     ) -> None:
         kestra.execution = failed("exec-1", seconds=seconds)
         kestra.pages = {1: [kestra.execution]}
-        worker.tick()
+        worker.tick_reconcile()
         assert supabase.called("adopt_execution") == []
 
     def test_nothing_is_adopted_while_runs_of_another_kestra_are_missed(
@@ -690,7 +690,7 @@ class TestStrays:
         supabase.missed = ["kestra-0"]
         kestra.execution = failed("exec-1")
         kestra.pages = {1: [kestra.execution]}
-        worker.tick()
+        worker.tick_reconcile()
         assert kestra.searched == []
 
     def test_a_long_backlog_is_read_over_the_rounds_and_then_only_its_newest_page(
@@ -698,7 +698,7 @@ class TestStrays:
     ) -> None:
         kestra.execution = failed("exec-1", claim="SUCCESS")
         kestra.pages = {
-            page: [failed(f"exec-{page}-{n}", seconds=600 * page + n) for n in range(100)]
+            page: [failed(f"exec-{page}-{n}", seconds=600 * page + n) for n in range(50)]
             for page in range(1, 6)
         }
         supabase.reported = {one["id"] for page in kestra.pages.values() for one in page}
