@@ -40,10 +40,11 @@ class Supervisor:
             self._screen.begin(part.name)
             part.start()
             self._running.append(part)
-        kestra, postgres, *others = parts
-        self._wait(postgres)
+        kestra, *others = parts
+        for database in others[:1]:
+            self._wait(database)
         self._run(self._sandbox.migrate())
-        for part in others:
+        for part in others[1:]:
             self._wait(part)
         self._run(self._sandbox.seed())
         desk = self._sandbox.desk()
