@@ -18,11 +18,17 @@ smoke: .venv/dev ## Drive the whole story through public interfaces, in a sandbo
 faults: .venv/dev ## Kill worker, act and clients at every named point, and finish each story
 	FAULTS=all $(BIN)/pytest tests/faults/test_killed.py $(ARGS)
 
+endurance: .venv/dev ## Let the engine work for hours: 500 executions (RUNS=100 for fewer), payloads of every size
+	$(BIN)/python -m tests.endurance
+
 privileges: .venv/dev ## Write the tables of who may do what in the database anew, to be reviewed as a diff
 	$(BIN)/python -m tests.support.privileges
 
 bench-db: .venv/dev ## Measure the desk's lists at 1,000 and 100,000 incidents
 	$(BIN)/python -m benchmarks.db
+
+bench-engine: .venv/dev ## Measure the engine and what our client adds, and how soon all is up
+	$(BIN)/python -m benchmarks.engine $(ARGS)
 
 bench-desk: .venv/dev ## Measure how soon the desk shows, what it bears, and its pages with a long history
 	$(BIN)/python -m benchmarks.desk $(ARGS)
@@ -40,4 +46,4 @@ lint: .venv/dev ## Check style and types
 	$(BIN)/pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test smoke bench-db bench-desk privileges lint faults
+.PHONY: help demo test smoke endurance bench-db bench-engine bench-desk privileges lint faults

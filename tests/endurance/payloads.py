@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -96,7 +96,7 @@ def _stored(sandbox: RunningSandbox, name: str) -> dict[str, Any] | None:
         .eq("external_id", name)
         .execute()
     )
-    rows: list[dict[str, Any]] = found.data
+    rows = cast(list[dict[str, Any]], found.data)
     return rows[0] if rows else None
 
 
