@@ -109,7 +109,7 @@ INSIGHTS = Route(
     "Insights",
     ":material/insights:",
     "Whether it is getting better: times, outcomes and counts of a period, each with its rows.",
-    query=("period", "from", "to", "service"),
+    query=("days", "from", "to", "service"),
 )
 AUDIT = Route(
     "/audit",

@@ -49,18 +49,15 @@ def looking_back() -> None:
                 render_weeks(found.weeks, rows)
             with right:
                 render_pace(found.weeks)
-            with st.grid(min_column_width=300, gap="medium"):
+            with st.grid(min_column_width=240, gap="medium"):
                 with st.container():
                     render_outcomes(found.approvals, rows)
                 with st.container():
                     render_attention(found, rows)
                 with st.container():
                     render_model(found, rows)
-            left, right = st.columns(2, gap="medium")
-            with left:
-                render_services(found, rows)
-            with right:
-                render_severities(found.severities, rows)
+            render_services(found, rows)
+            render_severities(found.severities, rows)
         render_before(period, chosen)
         render_definitions()
 

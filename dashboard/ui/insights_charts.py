@@ -120,7 +120,16 @@ def _bars(weeks: Sequence[Week], severities: Sequence[Severity]) -> go.Figure:
             x=names,
             y=[week.severities.get(level, 0) for week in weeks],
             name=level.value,
-            marker={"color": color, "pattern": {"shape": pattern, "solidity": 0.25}},
+            marker={
+                "color": color,
+                "pattern": {
+                    "shape": pattern,
+                    "fillmode": "overlay",
+                    "fgcolor": "rgba(0, 0, 0, 0.45)",
+                    "size": 7,
+                    "solidity": 0.25,
+                },
+            },
             hovertemplate=f"%{{x}}<br>{level.value}: %{{y}}<extra></extra>",
         )
     figure.update_layout(

@@ -19,7 +19,7 @@ def render_insights_filters(services: Sequence[str], today: date) -> tuple[Perio
             list(Span),
             default=Span.MONTH,
             required=True,
-            key="period",
+            key="days",
             bind="query-params",
             width="content",
         )

@@ -26,17 +26,14 @@ def sentence(insights: Insights, period: Period) -> str:
         f"{still_open:,} {'is' if still_open == 1 else 'are'} still open" if still_open else "",
     ]
     imported = insights.fact("imported")
-    history = (
-        f" {imported:,} of them {'is' if imported == 1 else 'are'} imported history." if imported else ""
-    )
-    return "; ".join(part for part in parts if part) + "." + history
+    return "; ".join(part for part in parts if part) + "." + _history(imported, count)
 
 
 def render_before(period: Period, services: Sequence[str]) -> None:
     """The same page for the period before, where each of its numbers opens its rows as well."""
     before = period.before()
     query: dict[str, str | Sequence[str]] = {
-        "period": Span.CUSTOM.value,
+        "days": Span.CUSTOM.value,
         "from": before.first.isoformat(),
         "to": before.last.isoformat(),
     }
@@ -45,6 +42,14 @@ def render_before(period: Period, services: Sequence[str]) -> None:
     INSIGHTS.link(**query)
     label = f"The {period.days} days before: {before.first} to {before.last}"
     st.page_link(INSIGHTS.file, label=label, icon=":material/history:", query_params=query)
+
+
+def _history(imported: int, count: int) -> str:
+    if not imported:
+        return ""
+    if imported == count:
+        return " All of it is imported history."
+    return f" {imported:,} of them {'is' if imported == 1 else 'are'} imported history."
 
 
 def _incidents(count: int) -> str:

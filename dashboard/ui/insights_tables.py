@@ -101,7 +101,7 @@ def render_services(insights: Insights, rows: Rows) -> None:
         alt="Services by number of incidents",
     )
     if more := insights.service_count - len(insights.services):
-        st.caption(f"{more} more services had fewer.")
+        st.caption("One more service had fewer." if more == 1 else f"{more} more services had fewer.")
 
 
 def render_definitions() -> None:

@@ -154,7 +154,7 @@ def test_tables_show_services_letter_by_letter_with_links(open_page: Open, asked
 
 
 def test_period_and_services_come_from_the_address(open_page: Open, asked: list[Any]) -> None:
-    app = open_page("insights", period="7 days", service="mystery-api")
+    app = open_page("insights", days="7 days", service="mystery-api")
     assert not app.exception
     period, services = asked[-1]
     assert (period.days, services) == (7, ("mystery-api",))
@@ -163,7 +163,7 @@ def test_period_and_services_come_from_the_address(open_page: Open, asked: list[
 
 
 def test_days_may_be_chosen_in_any_order(open_page: Open, asked: list[Any]) -> None:
-    open_page("insights", period="other days", **{"from": "2026-11-10", "to": "2026-11-01"})
+    open_page("insights", days="other days", **{"from": "2026-11-10", "to": "2026-11-01"})
     period, _ = asked[-1]
     assert (str(period.first), str(period.last)) == ("2026-11-01", "2026-11-10")
     assert str(period.before().last) == "2026-10-31"
