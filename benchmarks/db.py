@@ -17,9 +17,11 @@ import jwt
 import psycopg
 from pydantic import SecretStr
 
+from dashboard.domain.clock import utc_now
 from dashboard.domain.listing import ApprovalFilters, IncidentFilters
+from dashboard.domain.period import ending
 from dashboard.settings import WebSettings
-from dashboard.store import approvals, cases, incidents, overview, postmortems
+from dashboard.store import approvals, cases, incidents, insights, overview, postmortems
 from dashboard.store.connection import as_user
 from tests.sql.desk import Desk
 from tests.support.gateway import RunningGateway, start_gateway
@@ -81,6 +83,7 @@ def _lists(desk: Desk, gateway: RunningGateway) -> dict[str, Callable[[], object
         supabase_anon_key=SecretStr(gateway.anon_key),
     )
     client = as_user(settings, _token(gateway.jwt_secret, desk.ana.id))
+    today = utc_now().date()
     one = str(desk.row("select id from incidents where external_id = 'INC-5'")["id"])
     word = str(desk.row("select title from incidents where external_id = 'INC-7'")["title"])[-12:]
     return {
@@ -106,6 +109,8 @@ def _lists(desk: Desk, gateway: RunningGateway) -> dict[str, Callable[[], object
             client, search='"pool is exhausted"'
         ),
         "Postmortem: document": lambda: postmortems.find_analysis(client, one),
+        "Insights: one day": lambda: insights.get_insights(client, ending(today, 1)),
+        "Insights: 30 days": lambda: insights.get_insights(client, ending(today, 30)),
     }
 
 

@@ -110,7 +110,8 @@ def _history(service: Client, organization_id: str, say: Say) -> None:
     for number, (happening, text) in enumerate(missing, start=1):
         payload = import_payload(happening, text, organization_id, today, minutes[text.service])
         setup.import_incident(service, payload)
-        say(f"past incidents {number}/{len(missing)}")
+        if number % 10 == 0 or number == len(missing):
+            say(f"past incidents {number}/{len(missing)}")
 
 
 def _services(admin: Client, demo_service_url: str, say: Say) -> None:
