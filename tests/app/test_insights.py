@@ -13,6 +13,7 @@ from dashboard.domain.insights import Insights
 from dashboard.domain.period import Period
 from dashboard.errors import UpstreamUnreachable
 from dashboard.store import insights
+from dashboard.ui import session
 from tests.app.conftest import Open, words
 
 SINCE, UNTIL = datetime(2026, 11, 2, tzinfo=UTC), datetime(2026, 11, 16, tzinfo=UTC)
@@ -186,3 +187,12 @@ def test_unreachable_is_another_sentence(open_page: Open, monkeypatch: pytest.Mo
     assert "Supabase does not answer." in words(app)
     assert [title.value for title in app.title] == ["Insights"]
     assert "No incident" not in words(app)
+
+
+def test_without_a_session_nothing_is_counted(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch, asked: list[Any]
+) -> None:
+    monkeypatch.setattr(session, "current_user", lambda: None)
+    app = open_page("insights")
+    assert not app.title
+    assert asked == []
