@@ -80,9 +80,11 @@ def _render_result(sample: Sample) -> None:
         return
     for number, receipt in enumerate(result, 1):
         if receipt.joined:
-            st.markdown(f"{number}. joined {escape(receipt.external_id)}, seen {receipt.occurrences} times")
+            st.markdown(
+                f"Report {number} joined {escape(receipt.external_id)}, now seen {receipt.occurrences} times."
+            )
         else:
-            st.markdown(f"{number}. opened {escape(receipt.external_id)}")
+            st.markdown(f"Report {number} opened {escape(receipt.external_id)}.")
     render_link(INCIDENT, f"Open {result[-1].external_id}", id=result[-1].incident_id)
 
 
