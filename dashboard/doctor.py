@@ -175,10 +175,12 @@ def alarm_raised(alarm: Alarm) -> Finding:
     return Finding("Alarm", Health.ILL, f"{alarm.sentence} {since}", "The worker's own rounds.", alarm.to_do)
 
 
-def examine(seen: SystemReport, seconds: float, newest_migration: str) -> list[Finding]:
-    """Everything that the database's report tells; `seconds` is how long it took."""
+def examine(
+    seen: SystemReport, answered: float | IncidentScribeError, newest_migration: str
+) -> list[Finding]:
+    """Everything the report tells; `answered` is how long it took, or why there is no newer one."""
     return [
-        supabase_answers(seconds),
+        supabase_answers(answered),
         schema_in_step(seen.schema_version, newest_migration),
         guards_stand(seen.rights),
         workers_alive(seen.workers, seen.now),

@@ -57,7 +57,7 @@ def parts() -> None:
         findings = [
             *(doctor.alarm_raised(alarm) for alarm in seen.alarms),
             *kestra(seen),
-            *doctor.examine(seen, seconds, newest_migration()),
+            *doctor.examine(seen, known.error or seconds, newest_migration()),
         ]
         with head:
             render_page_header("System", doctor.summary(findings), known, how=f"every {LOOK_SECONDS} s")

@@ -20,7 +20,10 @@ def render_trend(trend: Trend) -> None:
     with st.grid(min_column_width=_WIDTH):
         for level, count in trend.by_severity():
             _count(level.value, count, icon=f":material/{severity_chip(level).icon}:")
-    st.caption("Each line has eight spans of 24 hours; the last one ends now.")
+    st.caption(
+        "Small figures: against an average day of the week before. Each chart has eight spans of 24 hours; "
+        "the last one ends now."
+    )
 
 
 def _count(label: str, count: Count, icon: str | None = None) -> None:
@@ -29,7 +32,7 @@ def _count(label: str, count: Count, icon: str | None = None) -> None:
         count.today,
         round(count.today - count.before, 1),
         delta_color="inverse",
-        delta_description=f"a day: {count.before:.1f} the week before",
+        delta_description=f"from {count.before:.1f}",
         icon=icon,
         chart_data=count.days,
         chart_type="bar",
@@ -38,7 +41,7 @@ def _count(label: str, count: Count, icon: str | None = None) -> None:
 
 
 def _pace(label: str, pace: Pace, meaning: str) -> None:
-    before = f"before: {duration_words(pace.before)}" if pace.before is not None else "none the week before"
+    before = f"from {duration_words(pace.before)}" if pace.before is not None else "none before"
     change = (
         round((pace.today - pace.before) / pace.before * 100)
         if pace.today is not None and pace.before
@@ -49,7 +52,7 @@ def _pace(label: str, pace: Pace, meaning: str) -> None:
         duration_words(pace.today) if pace.today is not None else "none",
         None if change is None else f"{change:+d} %",
         delta_color="inverse",
-        delta_description=f"{pace.today_count} today, {before}",
+        delta_description=before,
         help=meaning,
         chart_data=[day or 0 for day in pace.days] if pace.before_count + pace.today_count else None,
         border=True,

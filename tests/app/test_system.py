@@ -66,6 +66,21 @@ def test_with_the_database_away_kestra_is_still_looked_at(
     assert "Version 2.0.0" in text
 
 
+def test_what_was_known_of_the_rest_stays_while_the_database_is_away(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise UpstreamUnreachable("Supabase", "Supabase cannot be reached (ConnectError).")
+
+    monkeypatch.setattr(system, "get_report", lambda _: report())
+    app = open_page("system")
+    monkeypatch.setattr(system, "get_report", fail)
+    text = words(app.run())
+    assert "Not well: Supabase." in text
+    assert "**Worker**" in text
+    assert "Shown is what was known just now" in text
+
+
 class TestAnotherKestra:
     @pytest.fixture(autouse=True)
     def alarm(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:

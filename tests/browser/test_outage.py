@@ -14,6 +14,7 @@ from tests.support.sandbox import RunningSandbox
 pytestmark = [pytest.mark.browser, pytest.mark.engine]
 
 PATIENCE = 20_000  # ms
+expect.set_options(timeout=60_000)
 
 
 def test_an_open_page_says_that_supabase_is_away_and_shows_fresh_data_after_it_without_a_reload(
