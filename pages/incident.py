@@ -36,7 +36,7 @@ def head() -> None:
     incident_blocks.render_head(desk, drawn)
 
 
-@live(engine or news, key="progress", headline=bool(run and run.is_live))
+@live(engine, news, key="progress", headline=bool(run and run.is_live))
 def progress() -> None:
     incident_blocks.render_progress(desk, run)
 

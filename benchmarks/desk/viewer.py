@@ -28,8 +28,7 @@ class Listener:
 
     widget: str
     fragment: str
-    topic: str | None
-    version: str
+    versions: dict[str, str]  # of each topic, as drawn
     spoken: bool
     asked_at: float = 0.0
 
@@ -59,6 +58,7 @@ class Viewer:
         self._listeners: dict[str, Listener] = {}
         self._in_this_run: set[str] = set()
         self._news: dict[str, tuple[str, str]] = {}  # topic -> version, headline
+        self._rest_at: dict[str, float] = {}  # topic -> when those without a headline may run
         self._sockets: dict[str, asyncio.Task[None]] = {}
         self._tasks: list[asyncio.Task[Any]] = []
         self._ask = asyncio.Event()
@@ -98,7 +98,7 @@ class Viewer:
         await self._send(message)
         async with asyncio.timeout(60):
             await self._finished.wait()
-        wanted = {listener.topic for listener in self._listeners.values() if listener.topic}
+        wanted = {topic for listener in self._listeners.values() for topic in listener.versions}
         for topic in set(self._sockets) - wanted:
             self._sockets.pop(topic).cancel()
             self._news.pop(topic, None)
@@ -144,7 +144,7 @@ class Viewer:
             return
         spoken = component.component_name == "live_headline"
         self._listeners[component.id] = Listener(
-            component.id, message.delta.fragment_id, data["topic"], data["version"], spoken
+            component.id, message.delta.fragment_id, data["topics"], spoken
         )
         self._in_this_run.add(component.id)
 
@@ -152,9 +152,10 @@ class Viewer:
         self.runs += 1
         now = time.time()
         for listener in [self._listeners[w] for w in self._in_this_run if w in self._listeners]:
-            version, headline = self._news.get(listener.topic or "", ("", ""))
-            if listener.spoken and version == listener.version:
-                self.seen.fragment.setdefault(headline, now)
+            for topic, version in listener.versions.items():
+                known, headline = self._news.get(topic, ("", ""))
+                if listener.spoken and known == version and headline:
+                    self.seen.fragment.setdefault(headline, now)
         if status == ForwardMsg.FINISHED_SUCCESSFULLY:
             self._finished.set()
         self._ask.set()
@@ -172,17 +173,29 @@ class Viewer:
                     news = json.loads(data)
                     self.seen.headline.setdefault(news["headline"], time.time())
                     self._news[topic] = (news["version"], news["headline"])
-                    asyncio.get_running_loop().call_later(news["after"] / 1000, self._ask.set)
+                    loop = asyncio.get_running_loop()
+                    self._rest_at[topic] = loop.time() + news["rest"] / 1000
+                    for wait in (news["after"], news["rest"]):
+                        loop.call_later(wait / 1000, self._ask.set)
         except ConnectionClosed as closed:
             self.problems.append(f"live socket closed: {closed}")
 
     def _wanted(self) -> Listener | None:
         now = time.monotonic()
         for listener in sorted(self._listeners.values(), key=lambda one: not one.spoken):
-            version, _ = self._news.get(listener.topic or "", ("", ""))
             is_patient = listener.asked_at and now - listener.asked_at < _RETRY_SECONDS
-            if version and not is_patient and _number(version) > _number(listener.version):
+            if not is_patient and self._news_for(listener):
                 return listener
+        return None
+
+    def _news_for(self, listener: Listener) -> str | None:
+        """A version that the listener has not drawn, once it may ask for it."""
+        now = asyncio.get_running_loop().time()
+        for topic, drawn in listener.versions.items():
+            version, _ = self._news.get(topic, (drawn, ""))
+            is_due = listener.spoken or now >= self._rest_at.get(topic, 0)
+            if is_due and _number(version) > _number(drawn):
+                return version
         return None
 
     async def _pump(self) -> None:
@@ -196,7 +209,7 @@ class Viewer:
                     await asyncio.sleep(_APART_SECONDS)
 
     def _trigger(self, listener: Listener) -> BackMsg:
-        version, _ = self._news[listener.topic or ""]
+        version = self._news_for(listener)
         message = BackMsg()
         run = message.rerun_script
         run.query_string, run.page_script_hash, run.fragment_id = self._query, self._script, listener.fragment

@@ -51,6 +51,11 @@ class Board:
         for place, wake in enumerate(waiting):
             wake(place)
 
+    def count(self, topic: Topic) -> int:
+        """How many wait for news on a topic."""
+        with self._lock:
+            return len(self._waiting.get(topic, ()))
+
     @contextmanager
     def waiting(self, topic: Topic, wake: Wake) -> Iterator[None]:
         """Be told of news on a topic as long as this lasts."""

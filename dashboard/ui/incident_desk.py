@@ -34,11 +34,11 @@ class IncidentDesk:
 
     def case(self) -> Known[Case]:
         """The case as it stands, or as this tab last knew it. Raises NotFound, UpstreamUnreachable."""
-        return read(f"case_{self.file.incident_id}", self.file.get_case)
+        return read(f"case_{self.file.incident_id}", self.file.get_case, news_tells=True)
 
     def findings(self) -> Known[Findings]:
         """What was found and done; also raises as `case` does."""
-        return read(f"found_{self.file.incident_id}", self.file.get_findings)
+        return read(f"found_{self.file.incident_id}", self.file.get_findings, news_tells=True)
 
     def address(self) -> str:
         """The address of this page, to be pasted elsewhere."""

@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard.domain.clock import utc_now
 from dashboard.errors import UpstreamUnreachable
+from dashboard.ui.pushed import news_version, nothing_new_since
 from dashboard.ui.text import escape
 from dashboard.ui.times import render_freshness, with_age
 
@@ -17,6 +18,8 @@ Value = TypeVar("Value")
 
 _SILENT = "silent_upstream"
 _LEAVE_ALONE = timedelta(seconds=4)
+# So long is it believed that no news is no change.
+_TRUSTED = timedelta(seconds=25)
 
 
 class Known(NamedTuple, Generic[Value]):
@@ -27,12 +30,24 @@ class Known(NamedTuple, Generic[Value]):
     error: UpstreamUnreachable | None
 
 
-def read(key: str, fetch: Callable[[], Value]) -> Known[Value]:
-    """Fetch; where that cannot be reached, what this tab has read last. Raises errors of our tree."""
+def read(key: str, fetch: Callable[[], Value], *, news_tells: bool = False) -> Known[Value]:
+    """Fetch; where that cannot be reached, what this tab has read last. Raises errors of our tree.
+
+    `news_tells` says that every change of the value is counted by `news()`: then a run that came by push
+    reads it only once until there is news, however many blocks of the page ask for it.
+    """
     place = f"known_{key}"
     last: Known[Value] | None = st.session_state.get(place)
     if last and (silence := _silence()):
         return Known(last.value, last.as_of, silence)
+    version = news_version()
+    if (
+        news_tells
+        and last
+        and _is_young(last)
+        and nothing_new_since(st.session_state.get(f"{place}_version"))
+    ):
+        return last
     try:
         known = Known(fetch(), utc_now(), None)
     except UpstreamUnreachable as error:
@@ -42,7 +57,12 @@ def read(key: str, fetch: Callable[[], Value]) -> Known[Value]:
         return Known(last.value, last.as_of, error)
     st.session_state.pop(_SILENT, None)
     st.session_state[place] = known
+    st.session_state[f"{place}_version"] = version
     return known
+
+
+def _is_young(known: Known[Value]) -> bool:
+    return utc_now() - known.as_of < _TRUSTED
 
 
 def _silence() -> UpstreamUnreachable | None:

@@ -7,7 +7,7 @@ that listen to that topic, writes the headline it was sent at once, and asks for
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import ParamSpec
 
@@ -16,6 +16,7 @@ import streamlit as st
 from dashboard.live.board import board
 from dashboard.live.topics import Kind, Topic
 from dashboard.ui import session
+from dashboard.ui.pushed import pushed_run, remember_organization
 from dashboard.web.live_script import COMPONENT_JS
 
 Parameters = ParamSpec("Parameters")
@@ -43,7 +44,11 @@ _runs = itertools.count(1)
 def organization_topic() -> Topic | None:
     """Anything that changed in the database for the viewer's organization: told within a second or so."""
     user = session.current_user()
-    return Topic(Kind.ORGANIZATION, user.person.organization_id) if user else None
+    if user is None:
+        return None
+    topic = Topic(Kind.ORGANIZATION, user.person.organization_id)
+    remember_organization(topic)
+    return topic
 
 
 def execution_topic(kestra_execution_id: str) -> Topic:
@@ -57,18 +62,19 @@ def log_topic(kestra_execution_id: str) -> Topic:
 
 
 def live(
-    topic: Topic | None,
-    *,
+    *topics: Topic | None,
     key: str,
     headline: bool = False,
     fallback_seconds: float = FALLBACK_SECONDS,
     refresh_seconds: float = REFRESH_SECONDS,
 ) -> Callable[[Callable[Parameters, None]], Callable[Parameters, None]]:
-    """Make a function a fragment that runs again at news on a topic; without one, by timer.
+    """Make a function a fragment that runs again at news on a topic; without one (None), by timer.
 
-    `key` is unique within the page. With `headline` the fragment begins with the topic's headline as text,
-    written by the listener before the fragment has run. What the function does is the delay of the screen.
+    `key` is unique within the page. With `headline` the fragment begins with the headline of the first topic
+    as text, written by the listener before the fragment has run; such fragments run before the others.
+    What the function does is the delay of the screen.
     """
+    heard = tuple(topic for topic in topics if topic)
 
     def decorate(body: Callable[Parameters, None]) -> Callable[Parameters, None]:
         @wraps(body)
@@ -76,8 +82,8 @@ def live(
             # The listener comes first and takes no room: it is there even if the body ends early, and it
             # tells what was known before the body read, so that nothing falls between.
             with st.container(gap=None):
-                _listen(topic, key, headline, fallback_seconds, refresh_seconds)
-                with st.container():
+                is_pushed = _listen(heard, key, headline, fallback_seconds, refresh_seconds)
+                with st.container(), pushed_run(is_pushed):
                     body(*args, **kwargs)
 
         return st.fragment(drawn)
@@ -90,22 +96,24 @@ def revive() -> None:
 
     So after a restart of the desk, whose new session knows no fragments, and after a sign-out elsewhere.
     """
-    data = {"topic": None, "whole": True, "version": f"{board.epoch}.0", "run": next(_runs)}
+    data = {"topics": {}, "whole": True, "epoch": board.epoch, "run": next(_runs)}
     _silent(key="live_revive", data=data, on_news_change=_nothing)
 
 
-def _listen(topic: Topic | None, key: str, headline: bool, fallback: float, refresh: float) -> None:
-    news = board.read(topic) if topic else None
+def _listen(topics: Sequence[Topic], key: str, headline: bool, fallback: float, refresh: float) -> bool:
+    """Draw the listener; whether it is what asked for this run."""
+    news = {str(topic): board.read(topic) for topic in topics}
     data = {
-        "topic": str(topic) if topic else None,
-        "version": news.version if news else f"{board.epoch}.0",
-        "headline": news.headline if news else "",
+        "topics": {topic: known.version for topic, known in news.items()},
+        "epoch": board.epoch,
+        "headline": next((known.headline for known in news.values()), ""),
         "run": next(_runs),
         "fallback": round(fallback * 1000),
         "refresh": round(refresh * 1000),
     }
     component = _spoken if headline else _silent
-    component(key=f"live_{key}", data=data, on_news_change=_nothing)
+    result = component(key=f"live_{key}", data=data, on_news_change=_nothing)
+    return getattr(result, "news", None) is not None
 
 
 def _nothing() -> None:

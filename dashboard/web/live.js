@@ -7,7 +7,7 @@ const LONGEST_WAIT = 2000 // between attempts to connect
 const REFUSED_WAIT = 30000 // the right to a topic may still come
 const SIGNED_OUT = 4401, REFUSED = [4400, 4403, 4429]
 
-const channels = new Map() // topic -> {listeners, socket, open, latest, headline, wait, lostAt}
+const channels = new Map() // topic -> {topic, listeners, socket, open, latest, wait, lostAt}
 const listeners = new Set()
 const kept = new WeakMap() // parentElement -> listener
 const epoch = (version) => version.split(".")[0]
@@ -19,7 +19,7 @@ let heldUntil = 0, signedOut = false, pumping = false, serverEpoch = null, forei
 function wanted(listener, now) {
   const waited = now - Math.max(listener.askedAt, listener.ranAt)
   const isPatient = listener.tries && waited < RETRY * 2 ** Math.min(listener.tries - 1, 4)
-  const foreign = serverEpoch !== null && serverEpoch !== epoch(listener.shown)
+  const foreign = serverEpoch !== null && serverEpoch !== listener.epoch
   if (listener.whole) {
     const stuck = signedOut || [...listeners].some((other) => !other.whole && other.tries > 3)
     if (!stuck && !foreign) listener.tries = 0
@@ -28,9 +28,10 @@ function wanted(listener, now) {
   }
   if (isPatient || signedOut) return null
   if (foreign && now - foreignSince < 5 * RETRY) return null // the whole page comes first
-  const channel = channels.get(listener.topic)
-  if (channel?.open && !foreign) {
-    if (newer(channel.latest, listener.shown)) return channel.latest
+  const heard = listener.topics.map((topic) => channels.get(topic))
+  if (heard.length && heard.every((channel) => channel.open) && !foreign) {
+    const told = heard.find((channel) => newer(channel.latest, listener.shown[channel.topic]))
+    if (told) return now >= listener.dueAt ? told.latest : null
     return waited >= listener.refresh ? `refresh.${now}` : null
   }
   return waited >= listener.fallback ? `timer.${now}` : null
@@ -60,10 +61,17 @@ function connect(topic, channel) {
   const socket = channel.socket = new WebSocket(url)
   socket.onmessage = ({ data }) => {
     const news = JSON.parse(data)
-    Object.assign(channel, { open: true, wait: 250, lostAt: 0, latest: news.version, headline: news.headline })
-    if (serverEpoch !== epoch(news.version)) [serverEpoch, foreignSince] = [epoch(news.version), Date.now()]
-    for (const listener of channel.listeners) listener.paint(news.version, news.headline)
+    const now = Date.now()
+    for (const listener of channel.listeners) {
+      if (topic === listener.topics[0]) listener.paint(news.version, news.headline)
+      // In a row with the other viewers, and what stands under a headline before the rest of all of them.
+      const isNext = channel.latest === null || !newer(channel.latest, listener.shown[topic])
+      if (isNext) listener.dueAt = now + (listener.isSpoken ? news.after : news.rest)
+    }
+    Object.assign(channel, { open: true, wait: 250, lostAt: 0, latest: news.version })
+    if (serverEpoch !== epoch(news.version)) [serverEpoch, foreignSince] = [epoch(news.version), now]
     setTimeout(pump, news.after)
+    setTimeout(pump, news.rest)
   }
   socket.onclose = ({ code }) => {
     if (channel.socket !== socket) return
@@ -76,24 +84,22 @@ function connect(topic, channel) {
   }
 }
 
-function join(listener) {
-  if (!listener.topic) return
-  let channel = channels.get(listener.topic)
+function join(listener, topic) {
+  let channel = channels.get(topic)
   if (!channel) {
-    channel = { listeners: new Set(), open: false, latest: null, headline: "", wait: 250, lostAt: 0 }
-    channels.set(listener.topic, channel)
-    connect(listener.topic, channel)
+    channel = { topic, listeners: new Set(), open: false, latest: null, wait: 250, lostAt: 0 }
+    channels.set(topic, channel)
+    connect(topic, channel)
   }
   channel.listeners.add(listener)
 }
 
-function leave(listener) {
-  const channel = channels.get(listener.topic)
-  if (!channel) return
+function leave(listener, topic) {
+  const channel = channels.get(topic)
   channel.listeners.delete(listener)
   setTimeout(() => { // a page that follows may want the same topic
-    if (channel.listeners.size || channels.get(listener.topic) !== channel) return
-    channels.delete(listener.topic)
+    if (channel.listeners.size || channels.get(topic) !== channel) return
+    channels.delete(topic)
     clearTimeout(channel.retry)
     const socket = channel.socket
     channel.socket = null
@@ -102,10 +108,11 @@ function leave(listener) {
 }
 
 function start(data, parentElement) {
-  const listener = { topic: data.topic, whole: Boolean(data.whole), shown: data.version, painted: null }
-  Object.assign(listener, { ranAt: Date.now(), askedAt: 0, tries: 0 })
   const [line, note] = ["output", "small"].map((name) => parentElement.querySelector(name))
-  listener.isSpoken = Boolean(line)
+  const listener = {
+    topics: Object.keys(data.topics), shown: data.topics, epoch: data.epoch, whole: Boolean(data.whole),
+    isSpoken: Boolean(line), painted: null, ranAt: Date.now(), askedAt: 0, dueAt: 0, tries: 0,
+  }
   listener.paint = (version, headline) => {
     // What has ended stays ended, and a desk that has just started does not know yet.
     if (!line || (listener.painted && (newer(listener.painted, version) || !headline))) return
@@ -113,12 +120,13 @@ function start(data, parentElement) {
     if (line.textContent !== headline) line.textContent = headline
   }
   listener.tell = (now) => {
-    const channel = channels.get(listener.topic)
-    const text = channel?.lostAt && now - channel.lostAt > 3000 && !signedOut ? "Not live, connecting again" : ""
+    const lostAt = Math.max(0, ...listener.topics.map((topic) => channels.get(topic).lostAt))
+    const isLost = lostAt && now - lostAt > 3000
+    const text = isLost && !signedOut ? "Not live, connecting again" : ""
     if (note && note.textContent !== text) note.textContent = text
   }
   listeners.add(listener)
-  join(listener)
+  for (const topic of listener.topics) join(listener, topic)
   return listener
 }
 
@@ -136,7 +144,7 @@ setInterval(() => {
 
 export default function ({ data, parentElement, setTriggerValue }) {
   let listener = kept.get(parentElement)
-  if (listener && listener.topic !== data.topic) {
+  if (listener && String(listener.topics) !== String(Object.keys(data.topics))) {
     stop(listener, parentElement)
     listener = null
   }
@@ -146,10 +154,10 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   listener.rerun = (news) => setTriggerValue("news", news)
   if (listener.run !== data.run) {
-    Object.assign(listener, { run: data.run, ranAt: Date.now(), shown: data.version })
+    Object.assign(listener, { run: data.run, ranAt: Date.now(), shown: data.topics, epoch: data.epoch })
     Object.assign(listener, { fallback: data.fallback, refresh: data.refresh })
     if (!listener.whole) listener.tries = 0
-    listener.paint(data.version, data.headline)
+    if (listener.topics.length) listener.paint(data.topics[listener.topics[0]], data.headline)
   }
   pump()
   // Streamlit calls what an overtaken call returned as well: only the last one means the end.
@@ -160,5 +168,5 @@ export default function ({ data, parentElement, setTriggerValue }) {
 function stop(listener, parentElement) {
   listeners.delete(listener)
   kept.delete(parentElement)
-  leave(listener)
+  for (const topic of listener.topics) leave(listener, topic)
 }

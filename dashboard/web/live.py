@@ -46,6 +46,10 @@ _SEND_SECONDS = 10.0  # a browser that takes longer for a hundred bytes is not r
 _LOG_SECONDS = 0.5  # at least between two messages about a log, which may grow by a thousand lines a second
 _MOST_PER_SESSION = 60
 _APART_MS = 8  # one viewer's run after the other's: all at once would make all of them late
+_RUN_MS = (
+    25  # what a fragment costs: so long per viewer the others of a page wait for the one with the headline
+)
+_NEWS_SHARE, _LOG_SHARE = 0.06, 0.03  # seconds per viewer between two messages
 
 
 class LiveChannel:
@@ -190,13 +194,18 @@ class _Conversation:
                     continue
                 await self._send(news)
                 sent = news.version
-                if self._topic.kind is Kind.LOG:
-                    await asyncio.sleep(_LOG_SECONDS)
+                await asyncio.sleep(self._pause())
             await self._woken.wait()
 
     async def _send(self, news: News) -> None:
         """One message. Only the newest is ever sent: a slow reader makes nothing pile up."""
-        message = {"version": news.version, "headline": news.headline, "after": _APART_MS * self._place}
+        crowd = self._channel.board.count(self._topic)
+        message = {
+            "version": news.version,
+            "headline": news.headline,
+            "after": _APART_MS * self._place,
+            "rest": _RUN_MS * crowd,
+        }
         try:
             with fail_after(_SEND_SECONDS):
                 await self._socket.send_json(message)
@@ -204,6 +213,13 @@ class _Conversation:
             self._left = True
         except TimeoutError:
             self._code = AGAIN_LATER
+
+    def _pause(self) -> float:
+        """Seconds until the next message: what is not urgent keeps the desk free for what is."""
+        if self._topic.kind is Kind.EXECUTION:
+            return 0.0
+        crowd = self._channel.board.count(self._topic)
+        return max(_LOG_SECONDS, _LOG_SHARE * crowd) if self._topic.kind is Kind.LOG else _NEWS_SHARE * crowd
 
     def _on_news(self, place: int) -> None:
         self._loop.call_soon_threadsafe(self._wake, place)

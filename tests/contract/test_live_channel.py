@@ -139,6 +139,7 @@ class TestWhoGetsIn:
                     "version": f"{desk.board.epoch}.0",
                     "headline": "",
                     "after": 0,
+                    "rest": 25,
                 }
         others = ("execution:run-of-other", "log:run-of-other", "execution:not-there")
         for topic in (desk.organization("other"), *others):
@@ -176,10 +177,11 @@ class TestWhatIsSaid:
             one.receive_json(), two.receive_json()
             desk.board.publish(topic, "Running: Gather evidence")
             first, second = one.receive_json(), two.receive_json()
-        assert set(first) == {"version", "headline", "after"}
+        assert set(first) == {"version", "headline", "after", "rest"}
         assert first["headline"] == second["headline"] == "Running: Gather evidence"
         assert first["version"] == second["version"] == desk.board.read(topic).version
         assert first["after"] < second["after"], "all would run at once"
+        assert second["after"] < first["rest"] == second["rest"], "what is less urgent waits for all"
 
     def test_a_change_in_the_database_is_told_to_the_organization_it_is_in(self, desk: Desk) -> None:
         with desk.connect(desk.organization("acme"), desk.sign_in("ana")) as socket:
