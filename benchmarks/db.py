@@ -86,6 +86,7 @@ def _lists(desk: Desk, gateway: RunningGateway) -> dict[str, Callable[[], object
     today = utc_now().date()
     one = str(desk.row("select id from incidents where external_id = 'INC-5'")["id"])
     word = str(desk.row("select title from incidents where external_id = 'INC-7'")["title"])[-12:]
+    rare = str(desk.row("select title from incidents where external_id = 'INC-57'")["title"])[-12:]
     return {
         "Overview: what moves": lambda: overview.get_overview(client),
         "Overview: last 24 hours": lambda: overview.get_trend(client),
@@ -104,7 +105,7 @@ def _lists(desk: Desk, gateway: RunningGateway) -> dict[str, Callable[[], object
         "Approvals: settled": lambda: approvals.list_page(client, ApprovalFilters(statuses=("expired",))),
         "Postmortems: first page": lambda: postmortems.search_postmortems(client),
         "Postmortems: of one severity": lambda: postmortems.search_postmortems(client, severities=["HIGH"]),
-        "Postmortems: a rare word": lambda: postmortems.search_postmortems(client, search=word),
+        "Postmortems: a rare word": lambda: postmortems.search_postmortems(client, search=rare),
         "Postmortems: a common phrase": lambda: postmortems.search_postmortems(
             client, search='"pool is exhausted"'
         ),

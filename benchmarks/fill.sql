@@ -31,4 +31,11 @@ insert into public.action_runs (organization_id, incident_id, execution_id, acti
 select organization_id, incident_id, id, 'restart_service', 'restart_service', 'Restart', 'nonce-' || id, '{}', '{}', 'acted', true,
     started_at, started_at
 from public.executions where ended_at is not null;
+insert into public.postmortems (incident_id, organization_id, external_id, service, severity, title, status, excerpt, body, written_at)
+select id, organization_id, external_id, service, severity, title,
+    (array['draft', 'draft', 'in_review', 'published'])[1 + abs(hashtext(external_id)) % 4], 'The pool is exhausted.',
+    'The pool is exhausted. Requests to the ledger waited for a connection and failed with a timeout; instance '
+        || substr(md5(title), 1, 8) || ' was restarted and release ' || substr(md5(external_id), 1, 6) || ' rolled back. '
+        || 'Connections are checked before use, and an alert on the pool was added.', resolved_at
+from public.incidents where status = 'resolved';
 set session_replication_role = origin;

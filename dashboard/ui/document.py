@@ -48,7 +48,7 @@ def render_document_head(document: Document, now: datetime) -> None:
 
 def render_facts(document: Document) -> None:
     """How bad, and how long each step took."""
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="small"):
         for fact in document.facts:
             st.markdown(
                 f":small[:gray[{fact.label}]]  \n**{escape(fact.value)}**",
@@ -72,7 +72,7 @@ def render_section(document: Document, section: DocumentSection, now: datetime) 
     if section.is_missing:
         st.caption("Not written.")
         return
-    st.caption(_whose(document, section, now))
+    st.markdown(_whose(document, section, now))
     if section.text is not None:
         st.markdown(safe_markdown(section.text, known=document.known, links=True))
         for sentence in section.unsupported:
@@ -87,16 +87,14 @@ def render_section(document: Document, section: DocumentSection, now: datetime) 
 
 def _whose(document: Document, section: DocumentSection, now: datetime) -> str:
     if section.text is not None and section.by and section.at:
-        return f":blue-badge[:material/person: {escape(section.by)}] wrote this {with_age(section.at, now)}."
+        written = f"wrote this {with_age(section.at, now)}."
+        return f":blue-badge[:material/person: {escape(section.by)}] :small[:gray[{written}]]"
     # No code span in a badge: its label would end at the first bracket of the name.
     by = f" {escape(document.model)}" if document.model else ""
-    words = f":violet-badge[:material/smart_toy: model{by}] wrote this; nobody has changed it."
+    words = "wrote this; nobody has changed it."
     if section.by and section.at:
-        words = (
-            f":violet-badge[:material/smart_toy: model{by}] wrote this; {escape(section.by)} went back to it "
-            f"{with_age(section.at, now)}."
-        )
-    return words
+        words = f"wrote this; {escape(section.by)} went back to it {with_age(section.at, now)}."
+    return f":violet-badge[:material/smart_toy: model{by}] :small[:gray[{words}]]"
 
 
 def _render_statement(statement: Statement, number: str) -> None:
@@ -124,7 +122,7 @@ def render_clusters(document: Document) -> None:
 
 def render_timeline(document: Document) -> None:
     """What was recorded, oldest first, in UTC."""
-    st.caption(":gray-badge[:material/history: recorded] by the desk, oldest first.")
+    st.markdown(":gray-badge[:material/history: recorded] :small[:gray[by the desk, oldest first.]]")
     if not document.timeline:
         st.caption("Nothing was recorded.")
     for moment in document.timeline:

@@ -47,14 +47,6 @@ def render_statement(title: str, statement: Sentence, evidence: Sequence[Evidenc
                 _render_item(items[number])
 
 
-def render_sentences(sentences: Sequence[Sentence], known: Iterable[int], *, bullets: bool = False) -> None:
-    """Statements, one a paragraph or a bullet."""
-    numbers = set(known)
-    for sentence in sentences:
-        text = cited(sentence.text, sentence.evidence, numbers)
-        st.markdown("- " + text.replace("\n", "\n  ") if bullets else text)
-
-
 def render_evidence(evidence: Sequence[Evidence], *, numbers: Iterable[int] | None = None) -> None:
     """The facts by number; with `numbers` only those."""
     wanted = None if numbers is None else set(numbers)

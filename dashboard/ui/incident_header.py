@@ -19,7 +19,7 @@ from dashboard.ui.known import Known
 from dashboard.ui.links import render_link
 from dashboard.ui.page_header import render_page_header
 from dashboard.ui.text import clean, code, escape
-from dashboard.ui.times import absolute, with_age
+from dashboard.ui.times import with_age
 
 
 def render_incident_header(known: Known[Case], now: datetime, *, how: str = "pushed") -> None:
@@ -100,15 +100,6 @@ def render_pending(case: Case) -> None:
     """What waits for a decision, where a phone shows it first."""
     if approval := case.pending:
         render_link(APPROVAL, "Read the proposal", strong=True, id=approval.id)
-
-
-def render_postmortem_header(incident: Incident, now: datetime) -> None:
-    """The head of the document."""
-    st.title(escape(incident.title), anchor=False)
-    chips = line(severity_chip(incident.severity), status_chip(incident.status))
-    st.markdown(f"{chips} **{escape(incident.service)}** {code(incident.external_id)}")
-    ends = f", resolved {absolute(incident.resolved_at)}" if incident.resolved_at else ", not resolved yet"
-    st.caption(f"Reported {with_age(incident.created_at, now)}{ends}.")
 
 
 def render_joined(receipt: SubmitReceipt, now: datetime) -> None:

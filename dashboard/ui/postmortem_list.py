@@ -14,6 +14,7 @@ from dashboard.routes import POSTMORTEM
 from dashboard.store.postmortems import FoundPostmortem, PostmortemPage
 from dashboard.ui.chips import line, postmortem_chip, severity_chip
 from dashboard.ui.highlights import highlighted
+from dashboard.ui.links import render_link
 from dashboard.ui.text import code, escape
 from dashboard.ui.times import with_age
 
@@ -106,13 +107,8 @@ def render_found(found: FoundPostmortem, now: datetime) -> None:
         )
         st.markdown(f"{chips} {escape(found.service)} {code(found.external_id)}")
         title = highlighted(found.marked_title) if found.marked_title else escape(found.title)
-        POSTMORTEM.link(id=found.incident_id)
-        st.page_link(
-            POSTMORTEM.file,
-            label=f"**{title}**",
-            icon=POSTMORTEM.icon,
-            query_params={"id": found.incident_id},
-        )
+        # A link of Streamlit is cut off where it does not fit: the title is text, and the link is short.
+        st.markdown(f"**{title}**")
         if found.marked:
             st.markdown(highlighted(found.marked))
         elif found.excerpt:
@@ -123,3 +119,4 @@ def render_found(found: FoundPostmortem, now: datetime) -> None:
         if found.published_version and found.status is not PostmortemStatus.PUBLISHED:
             parts.append(f"version {found.published_version} is published")
         st.caption(", ".join(parts) + ".")
+        render_link(POSTMORTEM, f"Read {found.external_id}", id=found.incident_id)

@@ -191,10 +191,10 @@ class TestReading:
         left = "We fixed it [1].\n\nNobody knows why the connections died."
         library.versions = (make_version(1, sections={"summary": make_section(left)}),)
         text = words(read(open_page))
-        assert ":blue-badge[:material/person: Rita Responder] wrote this" in text
+        assert ":blue-badge[:material/person: Rita Responder] :small[:gray[wrote this" in text
         assert "We fixed it :small[[1](#evidence-1)]." in text
         assert "from the model, without evidence: “Nobody knows why the connections died.”" in text
-        assert ":violet-badge[:material/smart_toy: model demo-model] wrote this" in text
+        assert ":violet-badge[:material/smart_toy: model demo-model] :small[:gray[wrote this" in text
 
     def test_a_linked_piece_of_evidence_stands_first(self, open_page: Open, library: Library) -> None:
         text = words(read(open_page, evidence="3"))

@@ -39,7 +39,7 @@ def test_a_document_is_found_written_by_two_published_and_taken_along(
     expect(rita.page.get_by_role("strong").filter(has_text="pool").first).to_be_visible()
     expect(rita.page).to_have_url(re.compile("q=pool"))
     rita.shot("postmortems-search")
-    rita.page.get_by_role("link", name=re.compile("Error rate 31")).click()
+    rita.page.get_by_role("link", name="Read INC-2041").click()
     expect(rita.page.get_by_role("heading", name="Root cause")).to_be_visible()
     address = rita.page.url
 
@@ -57,20 +57,22 @@ def test_a_document_is_found_written_by_two_published_and_taken_along(
         button(page, "edit_summary").click()
         expect(field(page, "summary")).to_have_value(re.compile("Card payments failed"))
     write(rita.page, "summary", "Card payments failed for 37 minutes [1].\n\n- found by **Rita**")
-    expect(rita.page.get_by_text("found by Rita")).to_be_visible()
+    expect(field(rita.page, "summary")).to_have_count(0)
+    expect(rita.page.get_by_text("found by Rita").first).to_be_visible()
     # Nobody reloads: the phone hears of it while its own text is open.
     expect(ana.page.get_by_text("Two people wrote here")).to_be_visible()
     field(ana.page, "summary").fill("Card payments failed [1]. Ana adds: [a](https://evil.example) ![x](y)")
     ana.shot("postmortem-two-texts-phone-dark")
     button(ana.page, "save_summary").click()
-    expect(ana.page.get_by_text("Ana adds")).to_be_visible()
+    expect(field(ana.page, "summary")).to_have_count(0)
+    expect(ana.page.get_by_text("Ana adds").first).to_be_visible()
     expect(ana.page.get_by_role("img", name="x")).to_have_count(0)
     assert ana.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
     # A section of one's own, while the other reads.
     button(rita.page, "edit_lessons").click()
     write(rita.page, "lessons", "Pool sizes belong into the review of a release.")
-    expect(ana.page.get_by_text("Pool sizes belong into the review")).to_be_visible()
+    expect(ana.page.get_by_text("Pool sizes belong into the review").first).to_be_visible()
 
     # What was typed and not saved is there after a reload.
     button(rita.page, "edit_impact").click()

@@ -8,7 +8,7 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pypdf
 import pytest
 from hypothesis import given, settings
@@ -152,7 +152,7 @@ def test_a_citation_leads_to_its_evidence_in_a_pdf() -> None:
     assert "Evidence" in [str(entry.title) for entry in reader.outline if not isinstance(entry, list)]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.text(max_size=120), st.text(alphabet=st.sampled_from("ab \n[](){}<>*_`#|\\!&$:/.-=\x02"), max_size=60)
 )
