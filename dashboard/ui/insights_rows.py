@@ -43,13 +43,20 @@ class Rows(NamedTuple):
         """The address of the list of these approvals."""
         return APPROVALS.link(**self.query(**more))
 
-    def render_incidents(self, count: int, words: str, **more: str | Sequence[str]) -> None:
-        """`12 acknowledged`, as a link to those incidents; a zero is no link, there is nothing to see."""
-        _render(count, words, INCIDENTS.file, self.query(**more))
+    def render_incidents(
+        self, count: int, words: str, meaning: str | None = None, **more: str | Sequence[str]
+    ) -> None:
+        """`12 acknowledged`, as a link to those incidents; a zero is no link, there is nothing to see.
 
-    def render_approvals(self, count: int, words: str, **more: str | Sequence[str]) -> None:
+        A link does not break over two lines, so the words are few; `meaning` says the rest.
+        """
+        _render(count, words, meaning, INCIDENTS.file, self.query(**more))
+
+    def render_approvals(
+        self, count: int, words: str, meaning: str | None = None, **more: str | Sequence[str]
+    ) -> None:
         """`3 rejected`, as a link to those approvals."""
-        _render(count, words, APPROVALS.file, self.query(**more))
+        _render(count, words, meaning, APPROVALS.file, self.query(**more))
 
     def go_to_incidents(self, **more: str | Sequence[str]) -> None:
         """Leave for the list of these incidents; the script ends here."""
@@ -61,9 +68,9 @@ def number_link(count: int, address: str) -> str:
     return f"[{count:,}]({address})" if count else "0"
 
 
-def _render(count: int, words: str, file: str, query: Query) -> None:
+def _render(count: int, words: str, meaning: str | None, file: str, query: Query) -> None:
     label = f"{count:,} {escape(words)}"
     if count:
-        st.page_link(file, label=label, icon=":material/arrow_outward:", query_params=query)
+        st.page_link(file, label=label, icon=":material/arrow_outward:", help=meaning, query_params=query)
     else:
         st.caption(label)

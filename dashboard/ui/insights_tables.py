@@ -14,21 +14,21 @@ from dashboard.ui.insights_rows import Rows, number_link
 from dashboard.ui.text import escape
 
 _OUTCOMES: Final = {
-    ("approved", "acted"): "approved and carried out",
-    ("approved", "failed"): "approved, refused by the service: did not happen",
-    ("approved", "unknown"): "approved, may or may not have happened",
-    ("approved", "not_carried_out"): "approved, not carried out",
-    ("approved", "none"): "approved, nothing has come of it yet",
-    ("rejected", ""): "rejected",
-    ("expired", ""): "expired: nobody decided in time",
-    ("cancelled", ""): "cancelled",
-    ("pending", ""): "waiting for a decision",
+    ("approved", "acted"): ("approved and done", "Approved, and the action was carried out."),
+    ("approved", "failed"): ("approved, did not happen", "Approved, and refused by the service."),
+    ("approved", "unknown"): ("approved, not known", "Approved and begun; it may or may not have happened."),
+    ("approved", "not_carried_out"): ("approved, not done", "Approved, and nothing was carried out."),
+    ("approved", "none"): ("approved, nothing yet", "Approved, and nothing has come of it yet."),
+    ("rejected", ""): ("rejected", "A person said no."),
+    ("expired", ""): ("expired", "Nobody decided before the deadline."),
+    ("cancelled", ""): ("cancelled", "Overtaken before anybody decided, such as by a raised severity."),
+    ("pending", ""): ("waiting", "Not decided yet."),
 }
 _MODEL_FAILURES: Final = {
-    "model_silent": "without an answer",
-    "model_stopped": "stopped by the model, as by its safety rules or its limit",
-    "model_unreadable": "with an answer that was not JSON",
-    "model_off_schema": "with an answer of another form than asked for",
+    "model_silent": ("without an answer", "The request failed, timed out, or the answer was empty."),
+    "model_stopped": ("stopped early", "The model stopped, as by its safety rules or its limit."),
+    "model_unreadable": ("not readable", "The answer was no JSON."),
+    "model_off_schema": ("of another form", "The answer had another form than was asked for."),
 }
 
 
@@ -38,10 +38,11 @@ def render_outcomes(approvals: Approvals, rows: Rows) -> None:
     if not approvals.count:
         st.caption("No approval was asked for in this period.")
         return
-    rows.render_approvals(approvals.count, f"asked for ({approvals.before:,} in the period before)")
-    for (status, outcome), words in _OUTCOMES.items():
+    rows.render_approvals(approvals.count, "asked for")
+    st.caption(f"{approvals.before:,} in the period before")
+    for (status, outcome), (words, meaning) in _OUTCOMES.items():
         if count := _count(approvals.groups, status, outcome):
-            rows.render_approvals(count, words, status=status, outcome=outcome)
+            rows.render_approvals(count, words, meaning, status=status, outcome=outcome)
 
 
 def render_attention(insights: Insights, rows: Rows) -> None:
@@ -50,7 +51,8 @@ def render_attention(insights: Insights, rows: Rows) -> None:
     rows.render_incidents(insights.fact("escalated"), "escalated", fact="escalated")
     rows.render_incidents(
         insights.fact("escalation_unacknowledged"),
-        "escalated and acknowledged by nobody",
+        "acknowledged by nobody",
+        DEFINITIONS["Escalated to nobody"],
         fact="escalation_unacknowledged",
     )
     rows.render_incidents(insights.fact("reopened"), "reopened", fact="reopened")
@@ -65,9 +67,9 @@ def render_model(insights: Insights, rows: Rows) -> None:
     for use in insights.model.models:
         st.caption(f"{escape(use.model)}: {use.runs:,} runs, {use.total_tokens:,} tokens")
     rows.render_incidents(insights.fact("model_failed"), "with a model failure", fact="model_failed")
-    for fact, words in _MODEL_FAILURES.items():
+    for fact, (words, meaning) in _MODEL_FAILURES.items():
         if count := insights.fact(fact):
-            rows.render_incidents(count, words, fact=fact)
+            rows.render_incidents(count, words, meaning, fact=fact)
 
 
 def render_severities(groups: Sequence[Group], rows: Rows) -> None:

@@ -16,17 +16,21 @@ def render_times(insights: Insights, rows: Rows) -> None:
     with st.grid(min_column_width=_CARD_PIXELS):
         with st.container(border=True, gap="xsmall"):
             _figure("Time to acknowledge", "Time to acknowledge (MTTA)", insights.acknowledge)
-            rows.render_incidents(
-                insights.acknowledge.now.count, "acknowledged: in this number", fact="acknowledged"
-            )
+            rows.render_incidents(insights.acknowledge.now.count, "acknowledged", fact="acknowledged")
             rows.render_incidents(
                 insights.fact("not_acknowledged"), "never acknowledged", fact="not_acknowledged"
             )
-            _contradicting(rows, insights, "acknowledged_too_early", "acknowledged before they were reported")
+            _contradicting(
+                rows,
+                insights,
+                "acknowledged_too_early",
+                "left out: clocks",
+                "Acknowledged before they were reported.",
+            )
         with st.container(border=True, gap="xsmall"):
             _figure("Time to approve", "Time to approve", insights.approve)
             decided = sum(g.count for g in insights.approvals.groups if g.status in ("approved", "rejected"))
-            rows.render_approvals(decided, "decided: in this number", status=("approved", "rejected"))
+            rows.render_approvals(decided, "decided", status=("approved", "rejected"))
             rows.render_approvals(
                 insights.approvals.count - decided,
                 "without a decision",
@@ -36,9 +40,15 @@ def render_times(insights: Insights, rows: Rows) -> None:
                 st.caption(f"{contradicting} decided before they were asked for: left out of the times")
         with st.container(border=True, gap="xsmall"):
             _figure("Time to resolve", "Time to resolve (MTTR)", insights.resolve)
-            rows.render_incidents(insights.resolve.now.count, "resolved: in this number", fact="resolved")
+            rows.render_incidents(insights.resolve.now.count, "resolved", fact="resolved")
             rows.render_incidents(insights.fact("unresolved"), "still open", fact="unresolved")
-            _contradicting(rows, insights, "resolved_too_early", "resolved before they were reported")
+            _contradicting(
+                rows,
+                insights,
+                "resolved_too_early",
+                "left out: clocks",
+                "Resolved before they were reported.",
+            )
 
 
 def _figure(label: str, definition: str, change: Change) -> None:
@@ -48,7 +58,7 @@ def _figure(label: str, definition: str, change: Change) -> None:
         "none" if now.median_seconds is None else duration_words(now.median_seconds),
         delta=None if change.seconds is None else _signed(change.seconds),
         delta_color="inverse" if change.seconds else "off",
-        delta_description=None if change.seconds is None else "than in the period before",
+        delta_description=None if change.seconds is None else "than before",
         help=f"{DEFINITIONS[definition]} {DEFINITIONS['Median and 9 of 10']}",
     )
     if now.p90_seconds is not None:
@@ -62,9 +72,9 @@ def _figure(label: str, definition: str, change: Change) -> None:
         )
 
 
-def _contradicting(rows: Rows, insights: Insights, fact: str, words: str) -> None:
+def _contradicting(rows: Rows, insights: Insights, fact: str, words: str, meaning: str) -> None:
     if count := insights.fact(fact):
-        rows.render_incidents(count, f"{words}: left out", fact=fact)
+        rows.render_incidents(count, words, meaning, fact=fact)
 
 
 def _signed(seconds: float) -> str:

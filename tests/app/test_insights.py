@@ -107,12 +107,12 @@ def test_every_number_leads_to_its_rows(open_page: Open, asked: list[Any]) -> No
     assert not app.exception
     found = links(app)
     expected = {
-        "2 acknowledged\\: in this number": ("incidents", {"fact": ["acknowledged"]}),
+        "2 acknowledged": ("incidents", {"fact": ["acknowledged"]}),
         "1 never acknowledged": ("incidents", {"fact": ["not_acknowledged"]}),
         "1 still open": ("incidents", {"fact": ["unresolved"]}),
-        "2 approved and carried out": ("approvals", {"status": ["approved"], "outcome": ["acted"]}),
+        "2 approved and done": ("approvals", {"status": ["approved"], "outcome": ["acted"]}),
         "1 without a decision": ("approvals", {"status": ["pending", "expired", "cancelled"]}),
-        "1 escalated and acknowledged by nobody": ("incidents", {"fact": ["escalation_unacknowledged"]}),
+        "1 acknowledged by nobody": ("incidents", {"fact": ["escalation_unacknowledged"]}),
         "1 with a model failure": ("incidents", {"fact": ["model_failed"]}),
     }
     plain = {label.replace("\\", ""): target for label, target in found.items()}
