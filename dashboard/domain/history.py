@@ -33,6 +33,10 @@ _BY_PEOPLE = frozenset(
 )
 
 
+# What the database writes where nobody gave one.
+NO_REASON = "No reason was given."
+
+
 class Told(NamedTuple):
     """An event for people: what was done as a verb behind a name, and what was written with it."""
 
@@ -56,7 +60,8 @@ def _plain(did: str, field: str = "") -> Callable[[Detail], Told]:
 
 
 def _text(detail: Detail, field: str) -> str:
-    return str(detail.get(field) or "")
+    text = str(detail.get(field) or "")
+    return "" if text == NO_REASON else text
 
 
 def _run_ended(detail: Detail) -> Told:
@@ -102,7 +107,10 @@ _WORDS: dict[str, Callable[[Detail], Told]] = {
     "resumed_by_hand": _plain("saw the run resumed in Kestra past the desk; the proposal was cancelled"),
     "run_started": _plain("began a run"),
     "run_restarted": _plain("went on with the run after a restart"),
-    "run_failed_before_claim": _plain("saw a run fail before it had the incident; it is started again"),
+    "run_failed_before_claim": lambda detail: Told(
+        "saw a run end before it had the incident"
+        + ("; it is started again" if detail.get("run_id") else "; nothing was started again")
+    ),
     "duplicate_run": _plain("turned away a second run", "reason"),
     "run_ended": _run_ended,
     "approval_requested": _plain("asked for an approval"),

@@ -140,3 +140,16 @@ def _begun(planned: _Planned, run: TaskRun, execution: Execution) -> Step:
         ended_at=run.ended_at,
         attempts=sum(max(1, other.attempts) for other in runs),
     )
+
+
+def step_of_ending(execution: Execution) -> str | None:
+    """The step at which an execution that did not succeed was: the last planned one that has gone wrong.
+
+    None where every step that had begun went well; tasks that only report the end do not count.
+    """
+    wrong = [
+        step.task_id
+        for step in timeline(execution)
+        if step.state not in (None, "SUCCESS", "SKIPPED") and step.task_id != BRANCH_TASK
+    ]
+    return wrong[-1] if wrong else None

@@ -67,6 +67,12 @@ class Case(Shape):
         """The proposal that waits for a decision."""
         return next((approval for approval in self.approvals if approval.is_pending), None)
 
+    def kill_of(self, run: ExecutionRecord) -> Owed | None:
+        """The latest request to kill a run."""
+        kills = (request for request in self.requests if request.payload.get("command") == "kill")
+        mine = (kill for kill in kills if kill.payload.get("kestra_execution_id") == run.kestra_execution_id)
+        return next(mine, None)
+
     def approvals_of(self, run: ExecutionRecord) -> tuple[Approval, ...]:
         """The approvals of one run, newest first."""
         return tuple(a for a in self.approvals if a.kestra_execution_id == run.kestra_execution_id)

@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard.domain.clock import duration_words
 from dashboard.domain.execution import Tone, state_word
-from dashboard.domain.steps import Step
+from dashboard.domain.steps import BRANCH_TASK, Step
 from dashboard.ui.text import clean
 from dashboard.ui.times import absolute
 
@@ -24,13 +24,13 @@ _STYLES = {
     Tone.BAD: ("#D55E00", "\\"),
     Tone.QUIET: ("#999999", "-"),
 }
-_ROW_PIXELS, _FRAME_PIXELS = 26, 92
-_GRAY = "#8a8a8a"  # readable on both backgrounds
+_ROW_PIXELS, _FRAME_PIXELS = 30, 56
 
 
 def render_gantt(steps: Sequence[Step], now: datetime) -> None:
     """Steps that have begun, in reading order; running ones as far as they were at the last change."""
-    begun = [step for step in steps if step.started_at is not None]
+    # The choice of the branch lasts as long as the branch: as a bar of its own it would say nothing.
+    begun = [step for step in steps if step.started_at is not None and step.task_id != BRANCH_TASK]
     if not begun:
         return
     st.markdown("**Durations**")
@@ -72,7 +72,6 @@ def _row(step: Step, now: datetime) -> dict[str, str]:
 
 def _figure(steps: Sequence[Step], now: datetime) -> go.Figure:
     figure = go.Figure()
-    drawn: set[str] = set()
     for step in steps:
         word = state_word(step.state or "")
         color, pattern = _STYLES[word.tone]
@@ -82,16 +81,14 @@ def _figure(steps: Sequence[Step], now: datetime) -> go.Figure:
             x=[max(1.0, _seconds(step, now) * 1000)],  # milliseconds: the axis is one of dates
             y=[step.title],
             orientation="h",
-            name=word.label,
-            legendgroup=word.label,
-            showlegend=word.label not in drawn,
+            showlegend=False,
             marker={"color": color, "pattern": {"shape": pattern, "solidity": 0.35}},
-            text=[took],
+            text=[f"{took}, {word.label.lower()}"],
             textposition="outside",
+            textfont={"size": 12},
             cliponaxis=False,
             hovertemplate=f"{step.title}<br>{word.label}, {took}<extra></extra>",
         )
-        drawn.add(word.label)
     figure.update_layout(**_layout([step.title for step in steps]))
     return figure
 
@@ -99,18 +96,23 @@ def _figure(steps: Sequence[Step], now: datetime) -> go.Figure:
 def _layout(titles: Sequence[str]) -> dict[str, Any]:
     return {
         "height": _FRAME_PIXELS + _ROW_PIXELS * len(titles),
-        "margin": {"l": 0, "r": 70, "t": 30, "b": 0},
+        "margin": {"l": 0, "r": 150, "t": 4, "b": 0},
         "barmode": "overlay",
         "bargap": 0.35,
         "dragmode": False,
-        "legend": {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "title": {"text": ""}},
-        "xaxis": {"type": "date", "title": {"text": "UTC"}, "tickformat": "%H:%M:%S", "nticks": 5},
+        "xaxis": {
+            "type": "date",
+            "title": {"text": "UTC"},
+            "tickformat": "%H:%M:%S",
+            "nticks": 4,
+            "tickangle": 0,
+        },
         "yaxis": {
             "categoryorder": "array",
             "categoryarray": list(reversed(titles)),
             "automargin": True,
+            "dtick": 1,  # every step has its name, however narrow the chart
             "title": {"text": ""},
-            "gridcolor": _GRAY,
             "showgrid": False,
         },
         "uirevision": "gantt",

@@ -65,7 +65,8 @@ def render_progress(desk: IncidentDesk, run: ExecutionRecord | None) -> None:
         st.session_state["looked_at"] = run.kestra_execution_id
         ended = run_view.render_run_state(case.run, snapshot, now)
         if ended and run_view.went_wrong(case.run, execution):
-            run_view.render_ending(case.run, execution, desk.standing(known), desk.asking(known))
+            standing, ask = desk.standing(known), desk.asking(known)
+            run_view.render_ending(case.run, execution, case.kill_of(case.run), standing, ask)
         run_view.render_run_steps(case.run, execution, desk.lines(case, case.run), now)
 
 

@@ -9,8 +9,9 @@ import streamlit as st
 
 from dashboard.domain.clock import duration_words
 from dashboard.domain.execution import Execution, ExecutionRecord, current_state
+from dashboard.domain.history import NO_REASON
 from dashboard.domain.powers import Command, Standing
-from dashboard.domain.steps import step_title, timeline
+from dashboard.domain.steps import step_of_ending, step_title, timeline
 from dashboard.kestra_api.observation import Snapshot, Source
 from dashboard.store.executions import Owed
 from dashboard.ui.chips import state_chip
@@ -92,16 +93,21 @@ def went_wrong(run: ExecutionRecord, execution: Execution | None) -> bool:
     return current_state(run, execution) != "SUCCESS"
 
 
-def render_ending(run: ExecutionRecord, execution: Execution | None, standing: Standing, ask: Ask) -> None:
+def render_ending(
+    run: ExecutionRecord,
+    execution: Execution | None,
+    kill: Owed | None,
+    standing: Standing,
+    ask: Ask,
+) -> None:
     """After an end that was no success: which step, why, what is saved, what to do, and the button for it."""
-    failed = [task for task in execution.task_runs if task.state == "FAILED"] if execution else []
-    task = failed[-1].task_id if failed else execution.current_task_id if execution else run.step
+    task = (step_of_ending(execution) if execution else None) or run.step
     state = current_state(run, execution)
-    why = run.problem or "The flow gave no reason; its log may."
     is_stopped = state in ("KILLED", "CANCELLED")
-    lead = "It was stopped at" if is_stopped else "It went wrong at"
+    at = step_title(task) if task and task != "finish_run" else ""
+    lead = f"{'It was stopped at' if is_stopped else 'It went wrong at'} the step **{escape(at)}**.\n\n"
     st.error(
-        f"{lead} the step **{escape(step_title(task) or 'unknown')}**.\n\n{safe_markdown(why)}\n\n"
+        f"{lead if at else ''}{_why(run, kill if is_stopped else None)}\n\n"
         "The incident, its evidence and every finding so far are saved. "
         "This run carries out nothing more.",
         title=state_chip(state).word,
@@ -114,6 +120,17 @@ def render_ending(run: ExecutionRecord, execution: Execution | None, standing: S
         if state == "FAILED":
             render_power(Command.RESTART, standing, ask, place="failure")
         render_power(Command.RUN_AGAIN, standing, ask, place="failure")
+
+
+def _why(run: ExecutionRecord, kill: Owed | None) -> str:
+    """Why it ended so, as Markdown: the reason on record, else the person who had it killed."""
+    if run.problem:
+        return safe_markdown(run.problem)
+    if kill is None:
+        return "The flow gave no reason; its log may."
+    reason = str(kill.payload.get("reason") or "")
+    said = f": {escape(reason)}" if reason and reason != NO_REASON else "."
+    return f"{escape(kill.requested_by_name or 'Somebody')} asked for it{said}"
 
 
 def render_earlier_runs(
@@ -142,7 +159,7 @@ def _end_of(run: ExecutionRecord, now: datetime) -> str:
     else:
         took = unbroken(duration_words((run.ended_at - run.started_at).total_seconds()))
         told = [f"Ended {with_age(run.ended_at, now)} after {took}."]
-    if run.step and run.state != "SUCCESS":
+    if run.step and run.step != "finish_run" and run.state != "SUCCESS":
         told.append(f"At the step {escape(step_title(run.step))}.")
     if run.requested_by_name:
         told.append(f"Asked for by {escape(run.requested_by_name)}.")

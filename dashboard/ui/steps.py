@@ -92,7 +92,7 @@ def _label(step: Step, line: str, now: datetime) -> str:
     if step.attempts > 1:
         parts.append(f":orange-badge[attempt\u00a0{step.attempts}]")
     if line:
-        parts.append(f":small[:gray[{escape(line)}]]")
+        parts.append(f":small[:gray[· {escape(line)}]]")
     return " ".join(parts)
 
 

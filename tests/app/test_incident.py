@@ -464,3 +464,23 @@ def test_hostile_text_stays_text_wherever_it_comes_from(
         assert "](http" not in text, text
         assert ":red[loud" not in text, text
         assert "<b>" not in text.replace("\\<b", ""), text
+
+
+def test_a_killed_run_says_where_it_was_and_who_asked_for_it(
+    open_page: Open, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payload = {
+        "command": "kill",
+        "kestra_execution_id": make_run().kestra_execution_id,
+        "reason": "Wrong *one*",
+    }
+    stored.put(
+        runs=(make_run(state="KILLED", ended_at=ago(1), step="finish_run"),),
+        requests=(make_command(status="done", settled_at=ago(2), payload=payload),),
+    )
+    tasks = (*PAUSED_TASKS[:3], ("ai_agent_decision_branch", "KILLED"), ("require_approval_medium", "KILLED"))
+    killed = make_execution("KILLED", *tasks, ("finish_run", "SUCCESS"))
+    monkeypatch.setattr(kestra, "watch", lambda _: Snapshot(killed, ago(1), Source.STREAMED, None, 3))
+    said = open_page("incident", id=INCIDENT_ID).error[0].value
+    assert "It was stopped at the step **Wait for a decision**" in said
+    assert "Ana Approver asked for it: Wrong \\*one\\*" in said
