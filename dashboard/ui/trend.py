@@ -13,11 +13,19 @@ _WIDTH = 150  # pixels: two beside each other on a phone
 
 def render_trend(trend: Trend) -> None:
     """Incidents by severity, time to approve, time to resolve."""
-    with st.grid(min_column_width=_WIDTH):
-        _count("Incidents reported", trend.count())
-        _pace("Time to approve", trend.approved, "From the question to the decision, median, by decisions.")
-        _pace("Time to resolve", trend.resolved, "From the report to resolved, median, by resolutions.")
-    with st.grid(min_column_width=_WIDTH):
+    with st.grid(3, min_column_width=_WIDTH):
+        _count("Reported", trend.count())
+        _pace(
+            "Approved in",
+            trend.approved,
+            "Time to approve: from the question to the decision, median over decisions.",
+        )
+        _pace(
+            "Resolved in",
+            trend.resolved,
+            "Time to resolve: from the report to resolved, median over resolutions.",
+        )
+    with st.grid(4, min_column_width=_WIDTH):
         for level, count in trend.by_severity():
             _count(level.value, count, icon=f":material/{severity_chip(level).icon}:")
     st.caption(
@@ -41,7 +49,7 @@ def _count(label: str, count: Count, icon: str | None = None) -> None:
 
 
 def _pace(label: str, pace: Pace, meaning: str) -> None:
-    before = f"from {duration_words(pace.before)}" if pace.before is not None else "none before"
+    before = f"from {_short(pace.before)}" if pace.before is not None else "none before"
     change = (
         round((pace.today - pace.before) / pace.before * 100)
         if pace.today is not None and pace.before
@@ -49,7 +57,7 @@ def _pace(label: str, pace: Pace, meaning: str) -> None:
     )
     st.metric(
         label,
-        duration_words(pace.today) if pace.today is not None else "none",
+        _short(pace.today) if pace.today is not None else "none",
         None if change is None else f"{change:+d} %",
         delta_color="inverse",
         delta_description=before,
@@ -57,3 +65,8 @@ def _pace(label: str, pace: Pace, meaning: str) -> None:
         chart_data=[day or 0 for day in pace.days] if pace.before_count + pace.today_count else None,
         border=True,
     )
+
+
+def _short(seconds: float) -> str:
+    """Of a length of time the first unit, which fits a card on a phone."""
+    return " ".join(duration_words(seconds).split(" ")[:2])

@@ -192,10 +192,10 @@ class TestOverview:
         trend = Trend.model_validate({"now": ago(0), "reported": reported, "approved": pace})
         monkeypatch.setattr(overview, "get_trend", lambda _: trend)
         metrics = {metric.label: metric for metric in open_page().metric}
-        assert (metrics["Incidents reported"].value, metrics["Incidents reported"].delta) == ("3", "2.0")
+        assert (metrics["Reported"].value, metrics["Reported"].delta) == ("3", "2.0")
         assert (metrics["HIGH"].value, metrics["LOW"].value) == ("3", "0")
-        assert (metrics["Time to approve"].value, metrics["Time to approve"].delta) == ("1 min 30 s", "-50 %")
-        assert metrics["Time to resolve"].value == "none"
+        assert (metrics["Approved in"].value, metrics["Approved in"].delta) == ("1 min", "-50 %")
+        assert metrics["Resolved in"].value == "none"
 
 
 class TestIncidents:

@@ -61,6 +61,21 @@ def test_a_chip_of_every_colour_can_be_read(kind: str, hue: str) -> None:
     assert _contrast(theme[f"{hue}TextColor"], theme["backgroundColor"]) >= _ENOUGH
 
 
+@pytest.mark.parametrize(("kind", "chosen"), [("light", _ENOUGH), ("dark", 3.0)])
+def test_words_on_primary_buttons_and_on_chosen_pills_can_be_read(kind: str, chosen: float) -> None:
+    theme = _theme(kind)
+    assert _contrast("#FFFFFF", theme["primaryColor"]) >= _ENOUGH
+    # Streamlit writes a chosen pill in this colour on a tenth of it. On a dark page no colour serves both:
+    # the button comes first, and a chosen pill has its border too.
+    pill = _mixed(theme["primaryColor"], theme["backgroundColor"], 0.1)
+    assert _contrast(theme["primaryColor"], pill) >= chosen
+
+
+def _mixed(color: str, ground: str, opacity: float) -> str:
+    parts = (opacity * a + (1 - opacity) * b for a, b in zip(_rgb(color), _rgb(ground), strict=True))
+    return "#" + "".join(f"{round(part * 255):02X}" for part in parts)
+
+
 def test_the_theme_is_in_force_wherever_the_desk_was_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
