@@ -1,27 +1,29 @@
 """May this happen? One proposal: what, why, how to undo it, what was decided before, the decision."""
 
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
 import streamlit as st
 
 from dashboard.domain.approval import Decision
 from dashboard.domain.clock import utc_now
 from dashboard.domain.powers import Command
 from dashboard.errors import IncidentScribeError, NotFound
-from dashboard.routes import APPROVALS, INCIDENT
-from dashboard.store import approvals, cases, decisions
+from dashboard.routes import APPROVALS
+from dashboard.store import approvals, cases, decisions, services
 from dashboard.store.people import Role
 from dashboard.ui import session
-from dashboard.ui.approval_inbox import render_neighbours
+from dashboard.ui.approval_reading import render_reading, render_top
 from dashboard.ui.approval_record import render_course
-from dashboard.ui.approval_state import render_approval_header
-from dashboard.ui.decision import UNREACHABLE, render_decision, render_refusal, render_why_not
+from dashboard.ui.decision import UNREACHABLE, render_decision, render_refusal
 from dashboard.ui.errors_view import render_error, shown
 from dashboard.ui.known import read
 from dashboard.ui.links import id_in_address, render_link
 from dashboard.ui.live import live, organization_topic
 from dashboard.ui.page_header import render_freshness_line, render_outage
-from dashboard.ui.precedent import render_precedents
-from dashboard.ui.proposal import find_proposal, render_proposal, render_rollback, render_stored_text
-from dashboard.ui.why import render_why
+from dashboard.ui.proposal import find_proposal
+from dashboard.ui.proposal_editor import render_editor, render_withdrawal
 from dashboard.worker import bell
 
 user = session.require()
@@ -45,6 +47,17 @@ def decide(decision: Decision, reason: str) -> None:
     bell.ring()
 
 
+def edit(actions: Sequence[Mapping[str, Any]], reason: str) -> str:
+    """Put another proposal in this one's place; its id."""
+    writer = session.require().writer
+    return approvals.edit(writer, approval_id, actions, reason, approval.content_hash).approval_id
+
+
+def withdraw(reason: str) -> str:
+    """Take one's own decision back; the id of the approval that waits again."""
+    return approvals.withdraw(session.require().writer, approval_id, reason).approval_id
+
+
 def run_again() -> None:
     """Ask for another run of the incident."""
     cases.request(session.require().writer, Command.RUN_AGAIN, approval.incident_id, "")
@@ -66,26 +79,19 @@ def record() -> None:
             course = read(f"course_{approval_id}", lambda: decisions.get_course(reader.client, stands)).value
             may_start = reader.may(Role.RESPONDER) and about.incident.status.is_live
             render_course(stands, course, utc_now(), run_again if may_start else None)
+            if stands.is_withdrawable_by(reader.person.user_id):
+                render_withdrawal(stands, withdraw)
 
 
-render_approval_header(approval, about.incident, utc_now())
-render_link(INCIDENT, f"Incident {about.incident.external_id}", id=about.incident.id)
-render_neighbours(about.waiting, approval_id)
-if approval.is_pending and not about.rule.may_decide:
-    render_why_not(about.rule)
+render_top(approval, about, utc_now())
 if not approval.is_pending:
     render_refusal(approval)
     st.subheader("Record", anchor=False)
 record()
-st.subheader("1. What happens if I approve", anchor=False)
-render_proposal(approval, proposal)
-render_stored_text(approval)
-st.subheader("2. Why", anchor=False)
-render_why(about.analysis, about.rule)
-st.subheader("3. If it goes wrong", anchor=False)
-render_rollback(proposal)
-st.subheader("4. What was decided before", anchor=False)
-render_precedents(about.precedents, utc_now())
+render_reading(approval, proposal, about, utc_now())
 if approval.is_pending and about.rule.may_decide:
     st.subheader("5. Decide", anchor=False)
     render_decision(approval, proposal, decide, unreachable=UNREACHABLE if known.error else "")
+    if proposal is not None and not known.error:
+        catalogue = partial(services.list_catalogue, user.client, about.incident.service_id)
+        render_editor(approval, proposal, catalogue, edit)

@@ -116,6 +116,10 @@ class Approval(Shape):
         settled = (ApprovalStatus.APPROVED, ApprovalStatus.REJECTED, ApprovalStatus.EXPIRED)
         return self.status in settled and self.delivered_at is None
 
+    def is_withdrawable_by(self, user_id: str) -> bool:
+        """Whether it is this person's decision and not delivered yet; the database has the last word."""
+        return self.decided_by == user_id and self.is_being_delivered and self.outcome is None
+
 
 class Vote(Shape):
     """A row of `approval_votes`: who said what about which text."""

@@ -16,13 +16,17 @@ from dashboard.store.executions import Owed
 
 
 class About(NamedTuple):
-    """What a proposal is about. `waiting` is what else waits; `incident` comes without its report."""
+    """What a proposal is about. `waiting` is what else waits; `incident` comes without its report.
+
+    `before` is the approval that this one took the place of.
+    """
 
     incident: Incident
     rule: ApprovalRule
     analysis: AiAnalysis | None
     precedents: Precedents
     waiting: tuple[WaitingApproval, ...]
+    before: Approval | None = None
 
 
 class Course(NamedTuple):
@@ -45,6 +49,7 @@ def get_about(user: Client, approval: Approval) -> About:
         postmortems.find_analysis(user, approval.incident_id),
         approvals.get_precedents(user, approval.id),
         approvals.list_waiting(user),
+        approvals.get_approval(user, approval.supersedes) if approval.supersedes else None,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from supabase import Client
 
+from dashboard.domain.action import CatalogueAction
 from dashboard.domain.shape import Shape, Texts
 from dashboard.store.connection import rows
 from dashboard.store.reading import all_understood
@@ -29,3 +30,11 @@ def list_services(user: Client) -> tuple[Service, ...]:
     """The services of the organization by name."""
     query = user.table("services").select("*").order("name")
     return all_understood(Service, rows(query))
+
+
+def list_catalogue(user: Client, service_id: str | None) -> tuple[CatalogueAction, ...]:
+    """What may be proposed for a service now, by title; nothing for one that is not known here."""
+    if service_id is None:
+        return ()
+    query = user.table("actions").select("*").eq("service_id", service_id).eq("active", True).order("title")
+    return all_understood(CatalogueAction, rows(query))
