@@ -270,7 +270,7 @@ class TestIncidents:
         assert "Supabase cannot be reached" not in words(app)
         monkeypatch.setattr(module, function, fail)
         text = words(app.run())
-        assert "Shown is what was known just now" in text
+        assert "Shown is what was known" in text
         assert "payment-api" in text
 
 

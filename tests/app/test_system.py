@@ -78,7 +78,7 @@ def test_what_was_known_of_the_rest_stays_while_the_database_is_away(
     text = words(app.run())
     assert "Not well: Supabase." in text
     assert "**Worker**" in text
-    assert "Shown is what was known just now" in text
+    assert "Shown is what was known" in text
 
 
 class TestAnotherKestra:
