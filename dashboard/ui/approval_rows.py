@@ -23,7 +23,7 @@ _SETTLED = (
     Column("Decision", "chips", "max-content"),
     Column("Proposal", "titled", "minmax(13rem, 1fr)"),
     Column("By whom, why", "fact", "minmax(8rem, 14rem)"),
-    Column("When", "fact", "minmax(max-content, 8rem)"),
+    Column("When", "fact", "minmax(6rem, 8.5rem)"),
 )
 OUTCOMES = {
     ApprovalOutcome.ACTED: Chip("carried out", "check_circle", "green"),

@@ -18,7 +18,7 @@ _COLUMNS = (
     Column("Decision", "chips", "max-content"),
     Column("Then", "titled", "minmax(12rem, 1fr)"),
     Column("By whom, why", "fact", "minmax(8rem, 14rem)"),
-    Column("When", "fact", "minmax(max-content, 8rem)"),
+    Column("When", "fact", "minmax(6rem, 8.5rem)"),
 )
 
 
