@@ -127,6 +127,8 @@ def outline(document: Document) -> Iterator[Part]:
     yield Heading(2, "Decision and actions", "decisions")
     yield from _decisions(document)
     yield Heading(2, "Action items", "action_items")
+    if not document.items and not document.suggestions:
+        yield Note("None was written down.")
     yield Entries(tuple(_items(document)))
     yield Heading(2, "Evidence", "evidence")
     yield Entries(
@@ -140,7 +142,11 @@ def outline(document: Document) -> Iterator[Part]:
             for item in document.evidence
         )
     )
+    if not document.evidence:
+        yield Note("None was recorded.")
     yield Heading(2, "Versions", "versions")
+    if not document.versions:
+        yield Note("Nobody has changed the model's text.")
     yield Entries(
         tuple(
             Entry(

@@ -146,7 +146,10 @@ class _Pdf(FPDF):
     def _cite(self, numbers: Iterable[int]) -> None:
         self.set_text_color(0, 90, 141)
         for number in numbers:
-            self.write(_LINE, f"[{number}]", link=self._evidence.get(number, ""))
+            mark = f"[{number}]"
+            if self.get_x() + self.get_string_width(mark) > self.w - self.r_margin - 1:
+                self.ln(_LINE)
+            self.write(_LINE, mark, link=self._evidence.get(number, ""))
         self.set_text_color(0)
 
     def _lines(self, text: str, height: float = _LINE) -> None:
