@@ -16,6 +16,7 @@ from tests.support.postgres import ROOT, free_port
 from tests.support.until import until
 
 _FIRST_START_SECONDS = 300  # on a new machine the jars have to be downloaded
+_ANSWER_SECONDS = 120  # the first flow that a new engine saves loads half of its classes
 TERMINAL = frozenset({"SUCCESS", "WARNING", "FAILED", "KILLED", "CANCELLED"})
 
 
@@ -30,9 +31,9 @@ class RunningEngine:
         self.username = "admin@kestra.io"
         self.password = password
         self.log = data.with_name(f"{data.name}.log")
-        self.anonymous = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+        self.anonymous = httpx.Client(base_url=self.url, timeout=_ANSWER_SECONDS, trust_env=False)
         self.http = httpx.Client(
-            base_url=self.url, timeout=30, trust_env=False, auth=(self.username, self.password)
+            base_url=self.url, timeout=_ANSWER_SECONDS, trust_env=False, auth=(self.username, self.password)
         )
         self.process = launch(data, port, password, self.log, *more)
         try:
