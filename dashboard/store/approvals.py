@@ -55,12 +55,6 @@ def get_precedents(user: Client, approval_id: str) -> Precedents:
     return understood(Precedents, call(user, "precedents", {"approval_id": approval_id}))
 
 
-def list_approvals(user: Client, incident_id: str) -> tuple[Approval, ...]:
-    """The approvals of an incident, newest first."""
-    query = user.table("approvals").select("*").eq("incident_id", incident_id).order("created_at", desc=True)
-    return all_understood(Approval, rows(query))
-
-
 def get_approval(user: Client, approval_id: str) -> Approval:
     """One approval. Raises NotFound."""
     row = first(user.table("approvals").select("*").eq("id", approval_id).limit(1))

@@ -77,7 +77,6 @@ def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
         (approvals, "list_page"): ((), False),
         (approvals, "get_precedents"): Precedents(),
         (approvals, "find_successor"): None,
-        (approvals, "list_approvals"): (),
         (approvals, "list_votes"): (),
         (executions, "list_action_runs"): (),
         (executions, "find_delivery"): None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from dashboard.domain.history import is_of_people, tell
 from dashboard.domain.incident import IncidentEvent
 from dashboard.domain.log import Filter, as_text, matching
 from dashboard.domain.step_lines import step_lines
+from dashboard.resources import flow_file
 from tests.app.examples import make_analysis, make_approval
 
 AT = parse_instant("2026-11-24T10:00:00Z")
@@ -100,6 +102,13 @@ def test_what_was_taken_out_is_counted_by_kind_and_never_shown() -> None:
     found = {"ipv4": 1, "email": 2, "new_kind": 3, "broken": "x", "none": 0, "flag": True}
     assert redaction.kinds(found) == ["2 e-mail addresses", "1 IP address", "3 new kind"]
     assert redaction.total(found) == 6
+
+
+def test_every_kind_the_flow_redacts_has_a_word() -> None:
+    source = flow_file().read_text(encoding="utf-8")
+    found = set(re.findall(r'^\s+\("([a-z_0-9]+)", r"', source, re.MULTILINE))
+    assert "email" in found
+    assert not found - set(redaction.WORDS)
 
 
 class TestLog:

@@ -45,6 +45,7 @@ def contract_error(code: str, **more: Any) -> APIError:
         ("not_pending", errors.NotPending),
         ("expired", errors.Expired),
         ("stale_content", errors.StaleContent),
+        ("stale_version", errors.StaleVersion),
         ("lost_lease", errors.LostLease),
     ],
 )
