@@ -1,16 +1,15 @@
 """Get this handled: report an incident and be taken to it."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import streamlit as st
-from supabase import Client
 
 from dashboard.domain.draft import Draft
 from dashboard.domain.incident import SubmitReceipt, parse_payload
-from dashboard.domain.preview import Preview
 from dashboard.domain.severity import normalise
-from dashboard.errors import IncidentScribeError, UpstreamUnreachable
+from dashboard.errors import UpstreamUnreachable
 from dashboard.routes import INCIDENT
 from dashboard.samples import Sample
 from dashboard.store import drafts, incidents, previews, services
@@ -21,36 +20,35 @@ from dashboard.ui.fields import send_while_typed
 from dashboard.ui.links import go_to
 from dashboard.ui.page_header import render_page_header
 from dashboard.ui.recovery import rerun_when_answered
-from dashboard.ui.submit_form import collect, render_fields, render_submit
+from dashboard.ui.submit_form import AWAY, collect, open_tabs, render_fields, render_submit
 from dashboard.ui.submit_json import heading, render_json, render_submit_json
-from dashboard.ui.submit_preview import render_preview
+from dashboard.ui.submit_preview import asked, render_preview
 from dashboard.ui.submit_samples import render_samples
 from dashboard.worker import bell
 
-TABS = {"form": "Form", "json": "JSON", "samples": "Samples"}
-AWAY = "Supabase does not answer, so nothing can be submitted just now. What is typed stays here."
-
 user = session.require(Role.RESPONDER)
+# In a callback the person is asked for anew: a token of an earlier run may have ended.
+me = partial(session.require, Role.RESPONDER)
 if incident_id := draft_keeper.destination():
     go_to(INCIDENT, id=incident_id)
-
-
-def client() -> Client:
-    """The person's client now: a token of an earlier run may have ended."""
-    return session.require(Role.RESPONDER).client
-
-
 storage = draft_keeper.Storage(
-    find=lambda: drafts.find_draft(client()),
-    save=lambda draft, version: drafts.save_draft(client(), draft, version),
-    discard=lambda: drafts.discard_draft(client()),
+    find=lambda: drafts.find_draft(me().client),
+    save=lambda draft, version: drafts.save_draft(me().client, draft, version),
+    discard=lambda: drafts.discard_draft(me().client),
 )
 kept = draft_keeper.open_draft(user.person.user_id, storage)
+ask = partial(asked, partial(previews.preview_submission, user.client))
+known: tuple[Service, ...] = ()
+why_not = ""
+try:
+    known = services.list_services(user.client)
+except UpstreamUnreachable:
+    why_not = AWAY
 
 
 def submit(raw: Mapping[str, Any], rest: Draft, *, leave: bool = True) -> SubmitReceipt:
     """Save the incident and wake the worker; `rest` stays a draft. The next run leads to the incident."""
-    receipt = incidents.submit_incident(session.require(Role.RESPONDER).writer, parse_payload(dict(raw)))
+    receipt = incidents.submit_incident(me().writer, parse_payload(dict(raw)))
     bell.ring()
     if receipt.joined and leave:
         st.session_state["joined"] = receipt
@@ -63,31 +61,11 @@ def send_sample(sample: Sample, payload: dict[str, Any]) -> list[SubmitReceipt]:
     return [submit(payload, kept.draft, leave=sample.times == 1) for _ in range(sample.times)]
 
 
-known: tuple[Service, ...] = ()
-why_not = ""
-try:
-    known = services.list_services(user.client)
-except UpstreamUnreachable:
-    why_not = AWAY
-
-
-def ask(service: str, severity: str, title: str, own_id: str = "") -> Preview | IncidentScribeError:
-    """What would happen; or why that is not known. It depends on the service first of all."""
-    try:
-        if not service:
-            return Preview()
-        return previews.preview_submission(user.client, service, severity, title, own_id)
-    except IncidentScribeError as error:
-        return error
-
-
-if (wanted := TABS.get(st.query_params.get("tab", ""))) and "submit_tab" not in st.session_state:
-    st.session_state["submit_tab"] = wanted
 render_page_header(
     "Submit incident", "It is saved first, then the flow is started. Nothing submitted is lost."
 )
 send_while_typed()
-form, pasted, samples = st.tabs(list(TABS.values()), on_change="rerun", key="submit_tab")
+form, pasted, samples = open_tabs()
 if form.open:
     with form:
         collect(kept)
@@ -106,15 +84,12 @@ if pasted.open:
         with main:
             render_json(kept)
         with side:
-            service, severity, title, own_id = heading(kept.draft.json_text)
-            render_preview(ask(service, severity, title, own_id), service, normalise(severity))
-        render_submit_json(
-            kept, lambda raw: submit(raw, kept.draft.model_copy(update={"json_text": ""})), why_not
-        )
+            named = heading(kept.draft.json_text)
+            render_preview(ask(*named), named[0], normalise(named[1]))
+        render_submit_json(kept, lambda raw: submit(raw, kept.draft.without_json()), why_not)
         draft_keeper.keep_and_say(kept, storage)
 if samples.open:
     with samples:
         render_samples(kept, send_sample, why_not)
-
 if why_not:
-    rerun_when_answered(lambda: services.list_services(client()))
+    rerun_when_answered(lambda: services.list_services(me().client))

@@ -61,6 +61,10 @@ class Draft(Shape):
         typed = [line for line in self.logs.splitlines() if line.strip()]
         return [*(self.log_file.lines if self.log_file else ()), *typed]
 
+    def without_json(self) -> Draft:
+        """The form alone."""
+        return self.model_copy(update={"json_text": ""})
+
     def to_payload(self) -> dict[str, Any]:
         """What `parse_payload` takes."""
         return {

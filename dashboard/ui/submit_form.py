@@ -19,10 +19,22 @@ from dashboard.ui.errors_view import render_error
 from dashboard.ui.fields import read_pairs, render_pairs, render_problems, render_unplaced
 from dashboard.ui.text import escape
 
+AWAY = "Supabase does not answer, so nothing can be submitted just now. What is typed stays here."
+"""Why the button is disabled."""
+
+_TABS = {"form": "Form", "json": "JSON", "samples": "Samples"}
 _PLACED = ("service", "severity", "title", "description", "logs", "metrics", "context")
 _FILLED = "submit_filled"
 _FILES = "submit_files"
 _SHOWN_LINES = 5
+
+
+def open_tabs() -> Sequence[Any]:
+    """Form, JSON, samples; only the one that is open is drawn. `?tab=` in the address opens one."""
+    wanted = _TABS.get(st.query_params.get("tab", ""))
+    if wanted and "submit_tab" not in st.session_state:
+        st.session_state["submit_tab"] = wanted
+    return st.tabs(list(_TABS.values()), on_change="rerun", key="submit_tab")
 
 
 def render_fields(kept: Kept, services: Sequence[Service], preview: Preview | IncidentScribeError) -> None:

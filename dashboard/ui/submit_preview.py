@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from dashboard.domain.clock import utc_now
@@ -17,6 +19,16 @@ from dashboard.ui.times import with_age
 OVERVIEW_ONLY = (
     "Nobody is told by message: no channel is set up. It stands under “Needs you” on the Overview."
 )
+
+
+def asked(
+    fetch: Callable[..., Preview], service: str, severity: str, title: str, own_id: str = ""
+) -> Preview | IncidentScribeError:
+    """What would happen, or why that is not known. It depends on the service first of all."""
+    try:
+        return fetch(service, severity, title, own_id) if service else Preview()
+    except IncidentScribeError as error:
+        return error
 
 
 def render_preview(
