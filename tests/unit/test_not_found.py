@@ -65,7 +65,7 @@ def test_an_unforeseen_error_leaves_a_reference_on_the_screen_and_the_rest_in_th
         show_unexpected(RuntimeError("the password is hunter2"))
 
     with caplog.at_level(logging.ERROR):
-        app = AppTest.from_function(page).run()
+        app = AppTest.from_function(page, default_timeout=20).run()
     [shown] = app.error
     reference = shown.value.split("`")[1]
     assert "hunter2" not in shown.value
