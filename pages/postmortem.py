@@ -6,7 +6,6 @@ from dashboard.domain.clock import utc_now
 from dashboard.errors import NotFound
 from dashboard.routes import INCIDENT, POSTMORTEMS
 from dashboard.store import action_items, cases, postmortems
-from dashboard.store.people import Role
 from dashboard.ui import session
 from dashboard.ui.action_items import ItemDesk
 from dashboard.ui.document import render_document_head, render_standing
@@ -23,7 +22,7 @@ from dashboard.ui.known import read
 from dashboard.ui.links import id_in_address, render_link
 from dashboard.ui.live import live, organization_topic
 from dashboard.ui.page_header import headed, render_page_header
-from dashboard.ui.review import ReviewDesk, render_review, render_review_notes
+from dashboard.ui.review import ReviewDesk, objections, render_review, render_review_notes
 from dashboard.ui.section_editor import SectionDesk
 
 session.require()
@@ -56,16 +55,13 @@ def document() -> None:
         whole, now, me = known.value, utc_now(), user.writer
         st.session_state[mark] = whole.state.mark
         shown_now = whole.document(version)
-        old = f"Only the newest version can be changed; this is version {shown_now.version}."
-        why_not = "" if user.may(Role.RESPONDER) else f"Your role is {user.person.role}; responders write."
-        why_not = why_not or (old if shown_now.version != whole.newest else "")
-        no_publisher = f"Your role is {user.person.role}; an approver publishes."
+        why_not, why_not_publish = objections(user, shown_now.version, whole.newest)
         newer = whole.newer_analysis_id
         review = ReviewDesk(
             lambda status, seen: postmortems.set_status(me, incident_id, status, seen),
             (lambda seen: postmortems.take_analysis(me, incident_id, newer, seen)) if newer else None,
             why_not,
-            why_not or ("" if user.may(Role.APPROVER) else no_publisher),
+            why_not_publish,
         )
         desks = Desks(
             SectionDesk(

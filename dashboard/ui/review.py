@@ -9,8 +9,10 @@ import streamlit as st
 
 from dashboard.domain.document import Document
 from dashboard.domain.postmortem import PostmortemStatus
+from dashboard.domain.role import Role
 from dashboard.errors import IncidentScribeError
 from dashboard.ui.errors_view import render_error
+from dashboard.ui.session import CurrentUser
 from dashboard.ui.text import escape
 
 _ERROR = "review_error"
@@ -24,6 +26,15 @@ class ReviewDesk:
     take_newer: Callable[[int], None] | None
     why_not_write: str = ""
     why_not_publish: str = ""
+
+
+def objections(user: CurrentUser, version: int, newest: int) -> tuple[str, str]:
+    """Why this person may not write, and why not publish; empty where they may."""
+    write = "" if user.may(Role.RESPONDER) else f"Your role is {user.person.role}; responders write."
+    if not write and version != newest:
+        write = f"Only the newest version can be changed; this is version {version}."
+    publish = "" if user.may(Role.APPROVER) else f"Your role is {user.person.role}; an approver publishes."
+    return write, write or publish
 
 
 def render_review(document: Document, desk: ReviewDesk) -> None:
