@@ -26,7 +26,7 @@ from dashboard.ui.review import ReviewDesk, objections, render_review, render_re
 from dashboard.ui.section_editor import SectionDesk
 
 session.require()
-incident_id = id_in_address() or ""
+incident_id, top = id_in_address() or "", st.container()
 mark = f"postmortem_mark_{incident_id}"
 
 
@@ -96,4 +96,5 @@ def document() -> None:
 
 document()
 if incident_id:
-    watch()
+    with top:
+        watch()
