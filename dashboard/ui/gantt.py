@@ -89,11 +89,13 @@ def _figure(steps: Sequence[Step], now: datetime) -> go.Figure:
             cliponaxis=False,
             hovertemplate=f"{step.title}<br>{word.label}, {took}<extra></extra>",
         )
-    figure.update_layout(**_layout([step.title for step in steps]))
+    ends = [_moment(min(s.started_at for s in steps if s.started_at))]
+    ends.append(_moment(max(step.ended_at or now for step in steps)))
+    figure.update_layout(**_layout([step.title for step in steps], ends))
     return figure
 
 
-def _layout(titles: Sequence[str]) -> dict[str, Any]:
+def _layout(titles: Sequence[str], ends: Sequence[str]) -> dict[str, Any]:
     return {
         "height": _FRAME_PIXELS + _ROW_PIXELS * len(titles),
         "margin": {"l": 0, "r": 150, "t": 4, "b": 0},
@@ -104,7 +106,7 @@ def _layout(titles: Sequence[str]) -> dict[str, Any]:
             "type": "date",
             "title": {"text": "UTC"},
             "tickformat": "%H:%M:%S",
-            "nticks": 4,
+            "tickvals": ends,  # first and last moment: more would overlap on a phone
             "tickangle": 0,
         },
         "yaxis": {
