@@ -97,7 +97,9 @@ class TestWhatIsServed:
         [
             ("GET", f"{API}/dashboards"),
             ("PATCH", f"{API}/flows/a/b"),
-            ("POST", f"{EXECUTIONS}/x/resume"),
+            ("DELETE", f"{EXECUTIONS}/x/kill"),
+            ("GET", f"{API}/logs/search"),
+            ("POST", f"{EXECUTIONS}/x/actions/force-run"),
             ("GET", "/"),
             ("GET", "/ui/main/executions"),
             ("HEAD", f"{WEBHOOK}/plain/the-key"),
@@ -108,6 +110,13 @@ class TestWhatIsServed:
         assert answer.status_code == 501
         if method != "HEAD":
             assert f"does not serve {method} {path}" in answer.json()["message"]
+
+    def test_an_action_of_the_former_line_is_taken_for_a_flow_as_on_a_real_2_0(
+        self, kestra: RunningEngine
+    ) -> None:
+        answer = kestra.http.post(f"{EXECUTIONS}/x/resume", files={"decision": (None, "approve")})
+        assert answer.status_code == 404
+        assert "Requested Flow is not found" in answer.json()["message"]
 
     @pytest.mark.parametrize("path", ["flows/a/b", "executions/x", "namespaces/a/kv/x"])
     def test_there_is_no_tenant_but_main(self, kestra: RunningEngine, path: str) -> None:
@@ -185,6 +194,13 @@ class TestWebhook:
     def test_a_body_over_the_limit_is_refused(self, kestra: RunningEngine) -> None:
         answer = kestra.anonymous.post(f"{WEBHOOK}/plain/the-key", content=b"x" * (8 * 1024 * 1024 + 1))
         assert answer.status_code == 413
+
+    def test_200_kilobytes_arrive_whole_and_go_all_the_way(self, kestra: RunningEngine) -> None:
+        lines = [f"ERROR line {n} \U0001f600 {'x' * 180}" for n in range(1000)]
+        execution = start(kestra, name="Ada", logs=lines)
+        assert kestra.wait_for(execution, "PAUSED", seconds=60)["inputs"]["payload"]["logs"] == lines
+        assert resume(kestra, execution, decision="approve").status_code == 200
+        assert kestra.wait_for(execution, "SUCCESS", seconds=60)["outputs"] == {"said": "approve: no reason"}
 
 
 class TestResume:
