@@ -18,8 +18,9 @@ smoke: .venv/dev ## Drive the whole story through public interfaces, in a sandbo
 faults: .venv/dev ## Kill worker, act and clients at every named point, and finish each story
 	FAULTS=all $(BIN)/pytest tests/faults/test_killed.py $(ARGS)
 
-endurance: .venv/dev ## Let the engine work for hours: 500 executions (RUNS=100 for fewer), payloads of every size
+endurance: .venv/dev ## Let the engine work for hours: 500 executions (RUNS=100 for fewer), payloads of every size, every ending
 	$(BIN)/python -m tests.endurance
+	ENDINGS=all $(BIN)/pytest tests/flow/test_endings.py
 
 privileges: .venv/dev ## Write the tables of who may do what in the database anew, to be reviewed as a diff
 	$(BIN)/python -m tests.support.privileges

@@ -63,7 +63,7 @@ def handler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handler]:
                 ready=f"http://127.0.0.1:{kestra}/api/v1/configs",
                 log=folder / "kestra.log",
                 environment={"KESTRA_USERNAME": KESTRA[0], "KESTRA_PASSWORD": KESTRA[1]},
-                seconds=180,
+                seconds=400,
             )
         )
         supabase = running.enter_context(relay(f"http://127.0.0.1:{gateway}"))
