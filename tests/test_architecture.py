@@ -75,6 +75,7 @@ def test_only_the_store_speaks_to_supabase_and_only_the_client_to_kestra() -> No
     allowed = (
         "dashboard/store/",
         "dashboard/administration.py",
+        "dashboard/audit.py",
         "dashboard/cli.py",
         "dashboard/ui/session.py",
         "dashboard/worker/",
