@@ -145,7 +145,9 @@ async def _lags_of_tab(tab: Page, events: dict[str, float]) -> Lags:
         shown = [at for text, at in seen["fragment"].items() if (step in text if step else text == "end")]
         if shown:
             fragment[line] = min(shown)
-    return _lags(events, seen["headline"], fragment)
+    # A step that stood there before, such as the pause that is being left, says nothing about the lag.
+    told = {line: at for line, at in events.items() if fragment.get(line, at) > at - 1}
+    return _lags(told, seen["headline"], fragment)
 
 
 def _lags(events: dict[str, float], headlines: dict[str, float], fragments: dict[str, float]) -> Lags:
