@@ -53,7 +53,9 @@ def assert_harmless(markdown: str) -> None:
         if kind == "text":
             assert not REPLACED.search(content), content
     # Directives and math begin with a bare sign: each is behind a backslash, outside of code.
-    outside = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", markdown, flags=re.DOTALL)
+    # A backtick behind a backslash begins no code.
+    code_spans = r"(?<!\\)((?:\\\\)*)(?<!`)(`+)(?!`).*?(?<!`)\2(?!`)"
+    outside = re.sub(code_spans, r"\1", markdown, flags=re.DOTALL)
     assert not re.search(r"(?<!\\)(?:\\\\)*:\w+[\[-]", outside)
     assert not re.search(r"(?<!\\)(?:\\\\)*\$", outside)
 
