@@ -26,6 +26,7 @@ from dashboard.store import (
     approvals,
     audit,
     cases,
+    drafts,
     executions,
     incidents,
     overview,
@@ -73,6 +74,7 @@ def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
     """An organization in which nothing has happened; tests put in what they need."""
     nothing: dict[tuple[Any, str], Any] = {
         (approvals, "list_waiting"): (),
+        (drafts, "find_draft"): None,
         (audit, "list_entries"): ((), False),
         (approvals, "list_page"): ((), False),
         (approvals, "get_precedents"): Precedents(),

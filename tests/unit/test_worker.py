@@ -20,6 +20,7 @@ from dashboard.store.connection import as_service
 from dashboard.worker.loop import Worker
 from dashboard.worker.reconcile import Reconciler
 from dashboard.worker.strays import Strays
+from tests.support.until import until
 
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 INCIDENT_ID = "6a0c7b7e-0000-4000-8000-000000000001"
@@ -538,8 +539,8 @@ class TestLoop:
         )
         worker.start()
         worker.wake()
+        until(lambda: supabase.called("take_outbox"), "the worker has looked for work")
         worker.stop()
-        assert supabase.called("take_outbox")
 
 
 class TestReconcile:
