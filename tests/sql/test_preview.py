@@ -138,7 +138,6 @@ class TestTheTwin:
         assert again["joined"]
         assert again["incident_id"] == first["incident_id"]
 
-
     def test_one_with_the_same_id_is_found_before_one_with_the_same_title(self, desk: Desk) -> None:
         desk.submit(title="Same")
         named = desk.submit(id="INC-B", title="Other")
