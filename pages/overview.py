@@ -54,7 +54,7 @@ def moving() -> None:
             render_empty("Nothing is running.")
 
 
-@st.fragment(run_every=TREND_SECONDS)
+@live(key="last_day", fallback_seconds=TREND_SECONDS)
 def last_day() -> None:
     """The last 24 hours against the week before."""
     st.subheader("Last 24 hours", anchor=False)

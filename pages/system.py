@@ -9,10 +9,13 @@ from dashboard.domain.alarm import Alarm
 from dashboard.domain.system import SystemReport
 from dashboard.errors import IncidentScribeError
 from dashboard.resources import flow_file, newest_migration
+from dashboard.routes import AUDIT
 from dashboard.store import alarms, system
 from dashboard.store.people import Role
 from dashboard.ui import probes, session
 from dashboard.ui.known import read
+from dashboard.ui.links import render_link
+from dashboard.ui.live import live
 from dashboard.ui.page_header import headed, render_page_header
 from dashboard.ui.system_checks import render_declaration, render_findings
 
@@ -38,7 +41,7 @@ def declare(alarm: Alarm, reason: str) -> int:
     return alarms.declare_kestra_gone(session.require().writer, alarm, reason)
 
 
-@st.fragment(run_every=LOOK_SECONDS)
+@live(key="parts", fallback_seconds=LOOK_SECONDS)
 def parts() -> None:
     """Every part, looked at anew every few seconds."""
     user = session.require()
@@ -69,3 +72,4 @@ def parts() -> None:
 
 
 parts()
+render_link(AUDIT, AUDIT.title)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard.errors import UpstreamUnreachable
+from dashboard.ui.live import live
 
 SECONDS = 5
 
@@ -21,5 +22,5 @@ def rerun_when_answered(ask: Callable[[], object]) -> None:
             return
         st.rerun()
 
-    # A page has one of these; Streamlit tells fragments apart by their name and place.
-    st.fragment(look, run_every=SECONDS)()
+    # A page has one of these.
+    live(key="recovery", fallback_seconds=SECONDS)(look)()

@@ -2,6 +2,9 @@
 const RETRY = 2000 // a run that was asked for and has not come is asked for again
 const HOLD = 100 // after a pointer was released: sent together with a click elsewhere, news would swallow it
 const LONGEST_HOLD = 5000 // a release outside of the window is not heard
+// A run that is asked for under the name of the page that is being left empties the page that comes (Streamlit
+// 1.67): after a click nothing is asked for until the page that it leads to has begun, or its own run has.
+const LONGEST_LEAVE = 5000, LONGEST_PRESS = 2000, SETTLE = 300
 const STEP = 5 // between two fragments: changes of one browser task go out under a single fragment's name
 const LONGEST_WAIT = 2000 // between attempts to connect
 const REFUSED_WAIT = 30000 // the right to a topic may still come
@@ -13,7 +16,7 @@ const kept = new WeakMap() // parentElement -> listener
 const epoch = (version) => version.split(".")[0]
 const number = (version) => Number(version.split(".")[1])
 const newer = (a, b) => epoch(a) === epoch(b) && number(a) > number(b)
-let heldUntil = 0, signedOut = false, pumping = false, serverEpoch = null, foreignSince = 0
+let heldUntil = 0, leavingUntil = 0, pressedUntil = 0, signedOut = false, pumping = false, serverEpoch = null, foreignSince = 0
 
 // What a listener should ask for now, or null. `tries` counts what was asked for and has not helped yet.
 function wanted(listener, now) {
@@ -40,7 +43,7 @@ function wanted(listener, now) {
 // Ask for one run, then look again: never two fragments in one task.
 function pump() {
   const now = Date.now()
-  if (pumping || now < heldUntil || document.hidden) return
+  if (pumping || now < Math.max(heldUntil, leavingUntil, pressedUntil) || document.hidden) return
   // The whole page before its parts, and what stands under a headline before the rest.
   const inOrder = [...listeners].sort((a, b) => b.whole - a.whole || b.isSpoken - a.isSpoken)
   for (const listener of inOrder) {
@@ -136,6 +139,12 @@ for (const name of ["pointerup", "pointercancel"]) on(name, () => {
   heldUntil = Date.now() + HOLD
   setTimeout(pump, HOLD + 1)
 })
+on("click", (event) => {
+  const target = event.composedPath().find(({ tagName }) => tagName === "A" || tagName === "BUTTON")
+  if (target?.tagName === "A" && target.target !== "_blank") leavingUntil = Date.now() + LONGEST_LEAVE
+  else if (target?.tagName === "BUTTON") pressedUntil = Date.now() + LONGEST_PRESS
+})
+addEventListener("popstate", () => { leavingUntil = Date.now() + LONGEST_LEAVE })
 on("visibilitychange", pump)
 setInterval(() => {
   for (const listener of listeners) listener.tell(Date.now())
@@ -154,6 +163,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   listener.rerun = (news) => setTriggerValue("news", news)
   if (listener.run !== data.run) {
+    if (listener.whole) leavingUntil = 0 // drawn at the beginning of every whole run
+    pressedUntil = Math.min(pressedUntil, Date.now() + SETTLE) // a press may lead to another page yet
     Object.assign(listener, { run: data.run, ranAt: Date.now(), shown: data.topics, epoch: data.epoch })
     Object.assign(listener, { fallback: data.fallback, refresh: data.refresh })
     if (!listener.whole) listener.tries = 0
