@@ -11,7 +11,7 @@ from dashboard.domain.clock import utc_now
 from dashboard.domain.powers import Command
 from dashboard.errors import IncidentScribeError, NotFound
 from dashboard.routes import APPROVALS
-from dashboard.store import approvals, cases, decisions, services
+from dashboard.store import approvals, audit, cases, decisions, services
 from dashboard.store.people import Role
 from dashboard.ui import session
 from dashboard.ui.approval_reading import render_reading, render_top
@@ -89,6 +89,9 @@ if not approval.is_pending:
     st.subheader("Record", anchor=False)
 record()
 render_reading(approval, proposal, about, utc_now())
+if approval.is_pending and not known.error:
+    with shown():
+        session.once(approval.content_hash, audit.note_seen, user.writer, approval_id, approval.content_hash)
 if approval.is_pending and about.rule.may_decide:
     st.subheader("5. Decide", anchor=False)
     render_decision(approval, proposal, decide, unreachable=UNREACHABLE if known.error else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import streamlit as st
@@ -115,6 +116,14 @@ def require(role: Role = Role.VIEWER) -> CurrentUser:
         render_not_allowed(f"This page is for the role {role} and above; your role is {user.person.role}.")
         raise PageEnd
     return user
+
+
+def once(key: str, act: Callable[..., object], *arguments: object) -> None:
+    """Do something once in the life of this tab; what raises is tried again at the next run."""
+    place = f"once_{key}"
+    if place not in st.session_state:
+        act(*arguments)
+        st.session_state[place] = True
 
 
 def _address() -> str:

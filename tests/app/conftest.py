@@ -76,6 +76,7 @@ def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
         (approvals, "list_waiting"): (),
         (drafts, "find_draft"): None,
         (audit, "list_entries"): ((), False),
+        (audit, "note_seen"): None,
         (approvals, "list_page"): ((), False),
         (approvals, "get_precedents"): Precedents(),
         (approvals, "find_successor"): None,
