@@ -32,6 +32,7 @@ class _Organization:
         self.askers: dict[int, Ask] = {}
         self.failures = 0
         self.woken_at = float("-inf")
+        self.again_at = float("inf")
 
 
 class NewsFeed:
@@ -102,7 +103,14 @@ class NewsFeed:
             return
         changed = number != self._heard.get(organization_id)
         self._heard[organization_id] = number
-        if changed or was_silent:
+        now = time.monotonic()
+        is_due = now >= organization.again_at
+        if is_due:
+            organization.again_at = float("inf")
+        if was_silent:
+            # A page that was just told that nothing answers leaves it alone for a while.
+            organization.again_at = now + _WAKE_EVERY * self._pause_seconds
+        if changed or was_silent or is_due:
             self._publish(organization_id)
 
     def _asked(self, organization: _Organization) -> int | None:
