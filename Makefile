@@ -22,6 +22,9 @@ endurance: .venv/dev ## Let the engine work for hours: 500 executions (RUNS=100 
 	$(BIN)/python -m tests.endurance
 	ENDINGS=all $(BIN)/pytest tests/flow/test_endings.py
 
+screenshots: .venv/dev ## Take a picture of every page, to be looked at before it is committed
+	SHOTS=docs/screenshots $(BIN)/pytest tests/browser/test_every_page.py $(ARGS)
+
 privileges: .venv/dev ## Write the tables of who may do what in the database anew, to be reviewed as a diff
 	$(BIN)/python -m tests.support.privileges
 
@@ -47,4 +50,4 @@ lint: .venv/dev ## Check style and types
 	$(BIN)/pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test smoke endurance bench-db bench-engine bench-desk privileges lint faults
+.PHONY: help demo test smoke endurance bench-db bench-engine bench-desk privileges lint faults screenshots

@@ -112,7 +112,7 @@ def _render_action(number: int, action: ProposedAction, *, of: int) -> None:
                 f"Afterwards {code(f'{action.verify.method} {action.verify.url}')} is asked for up to "
                 f"{action.verify.within_seconds} s whether it worked."
             )
-        st.caption(" ".join(notes))
+        st.markdown(" ".join(notes))  # not a caption: in its grey the names of keys could not be read
 
 
 def _request_text(request: HttpRequest) -> str:

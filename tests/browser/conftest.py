@@ -1,5 +1,6 @@
 """A Chromium of this machine. `make test` installs none: without one, these tests say so and skip."""
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ _FLAGS = [
 ]
 # On a page's own address Streamlit first asks whether the app is served from below it; 404 is the answer.
 _STREAMLIT_LOOKS_FOR_ITS_BASE = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
-SHOTS = Path(__file__).parent / "shots"
+SHOTS = Path(os.environ.get("SHOTS", Path(__file__).parent / "shots"))
 WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
