@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -56,15 +57,23 @@ class Received(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/services/{SECRET}"
 
 
+@contextmanager
+def serving() -> Iterator[Received]:
+    """An incoming webhook on a free port while the block runs."""
+    with Received() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @pytest.fixture
 def webhook() -> Iterator[Received]:
-    server = Received()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving() as server:
+        yield server
 
 
 class Mailbox:
