@@ -1,10 +1,12 @@
 """Every page, wide and on a phone, light and dark: nothing that keeps somebody out, nothing that overflows.
 
-`make screenshots` keeps the pictures in docs/screenshots, to be looked at before they are committed.
+`make test` takes each wide and light, and on a phone and dark. `make screenshots` takes all four and keeps the
+pictures in docs/screenshots, to be looked at before they are committed.
 """
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable
 from typing import Any, cast
@@ -25,6 +27,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "phone-light": {"viewport": PHONE, "color_scheme": "light"},
     "phone-dark": {"viewport": PHONE, "color_scheme": "dark"},
 }
+LOOKED_AT = list(LOOKS) if "SHOTS" in os.environ else ["wide-light", "phone-dark"]
 # What somebody cannot get past; the rest of axe's findings is advice.
 SEVERE = ("serious", "critical")
 DARK_PRIMARY = "#1c7bbb"
@@ -59,7 +62,7 @@ def waiting(sandbox: RunningSandbox) -> dict[str, str]:
     }
 
 
-@pytest.fixture(params=list(LOOKS))
+@pytest.fixture(params=LOOKED_AT)
 def visitor(request: pytest.FixtureRequest, visit: Callable[..., Visitor]) -> tuple[str, Visitor]:
     return request.param, visit("approver", **LOOKS[request.param])
 
