@@ -1,7 +1,7 @@
 """Every page, wide and on a phone, light and dark: nothing that keeps somebody out, nothing that overflows.
 
-`make test` takes each wide and light, and on a phone and dark. `make screenshots` takes all four and keeps the
-pictures in docs/screenshots, to be looked at before they are committed.
+`make test` takes each wide and light, and on a phone and dark. `make screenshots` takes all four and keeps
+the pictures in docs/screenshots, to be looked at before they are committed.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ class TestFields:
         assert case.incident["logs"][0] == "ERROR a b"
 
     def test_half_a_character_makes_no_execution_or_is_replaced(self, handler: Handler) -> None:
-        """Kestra refuses such a body, 2.0 by a 500 of its own; whatever it lets through, the database mends."""
+        """Kestra refuses such a body, 2.0 by a 500; whatever it lets through, the database mends."""
         body = rb'{"id": "INC-HALF", "service": "x", "severity": "HIGH", "title": "half \ud800 of it"}'
         status = handler.post_raw(body)
         assert status in (200, 400, 422, 500)
