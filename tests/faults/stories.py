@@ -184,7 +184,8 @@ class Story:
             )
 
     def _kill_the_act(self) -> None:
-        how = "drop" if self.point.when == "before" else "lost"
+        """Killed while its call is held; that then never arrives, or arrives and its answer finds nobody."""
+        how = "hold_and_drop" if self.point.when == "before" else "hold"
         if self.point.call in ("begin_action", "finish_action"):
             outage = self.case.supabase(f"rpc/{self.point.call}", how=how)
         else:
@@ -193,8 +194,7 @@ class Story:
         times = outage.times
         self._decide()
         until(lambda: outage.times < times, f"the act is at {self.point}", SECONDS)
-        script = until(self._script, "the act has a process", SECONDS)
-        script.kill()
+        until(self._script, "the act has a process", SECONDS).kill()
         outage.over()
 
     def _script(self) -> psutil.Process | None:

@@ -82,6 +82,10 @@ def _the_act_tells_the_truth(story: Story) -> None:
         assert story.outcome in ("unknown", "acted")
     else:
         assert story.outcome in ("unknown", "failed", "not_carried_out")
+    if story.point == Point("act", "finish_action", "after"):
+        # Its report arrived before it died.
+        assert (story.outcome, story.case.incident["status"]) == ("acted", "resolved")
+        return
     assert story.case.incident["status"] != "resolved"
     assert story.case.incident["needs_human"]
     if story.outcome == "unknown":
