@@ -24,7 +24,7 @@ _parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 12}).disable(["
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 _ADDRESS = re.compile(r"(?i)\b(?:https?://|www\.)[^\s<>\"'`\u00a0]+")
 _TRAILING = ".,;:!?)]}*_"
-_CITATION = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3}){0,19})\]")
+CITATION = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3}){0,19})\]")
 # Only what is shown letter by letter may be pressed: no other alphabets, no name before an @, no odd signs.
 _PRESSABLE = re.compile(
     r"https?://[A-Za-z0-9.-]+(?::\d{1,5})?(?:[/?#][A-Za-z0-9\-._~:/?#\[\]!$&'()*+,;=%]*)?"
@@ -186,7 +186,7 @@ def _pieces(text: str) -> Iterator[Inline]:
 
 def _with_citations(text: str) -> Iterator[Inline]:
     end = 0
-    for found in _CITATION.finditer(text):
+    for found in CITATION.finditer(text):
         if found.start() > end:
             yield Text(text[end : found.start()])
         yield Citation(tuple(int(number) for number in found[1].split(",")))

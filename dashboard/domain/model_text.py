@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dashboard.domain.analysis import AiAnalysis
 from dashboard.domain.clock import parse_instant
 from dashboard.domain.evidence import Sentence
-from dashboard.domain.markup import clean, parse, plain
+from dashboard.domain.markup import CITATION, clean, parse, plain
 from dashboard.domain.postmortem import Documentation, Remediation, RemediationStep, Section
 from dashboard.domain.rewrite import code_span
 from dashboard.domain.shape import Numbers, Shape
@@ -99,10 +99,19 @@ def to_edit(statements: Iterable[Statement]) -> str:
         if one.heading:
             parts.append(f"**{one.heading}**")
         at = f"{moment_words(one.at)}: " if one.at else ""
-        words = _MARKS.sub(r"\\\1", f"{at}{' '.join(clean(one.text).split())}")
+        words = _literal(f"{at}{' '.join(clean(one.text).split())}")
         numbers = f" [{', '.join(map(str, one.evidence))}]" if one.evidence else ""
         parts.append(words + numbers + (f"  \n{code_span(one.command)}" if one.command else ""))
     return "\n\n".join(parts)
+
+
+def _literal(words: str) -> str:
+    """Markdown that shows the words letter by letter; numbers in brackets cite nothing there."""
+    parts, end = [], 0
+    for found in CITATION.finditer(words):
+        parts += [_MARKS.sub(r"\\\1", words[end : found.start()]), code_span(found[0])]
+        end = found.end()
+    return "".join([*parts, _MARKS.sub(r"\\\1", words[end:])])
 
 
 def left_unsupported(statements: Iterable[Statement], text: str) -> tuple[str, ...]:
