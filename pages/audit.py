@@ -12,9 +12,9 @@ from dashboard.store.audit import Entry, Wanted
 from dashboard.ui import session
 from dashboard.ui.audit_log import as_csv, as_json, render_entries
 from dashboard.ui.errors_view import render_empty, shown
-from dashboard.ui.known import read, render_known
+from dashboard.ui.known import read
 from dashboard.ui.live import live, organization_topic
-from dashboard.ui.page_header import render_page_header
+from dashboard.ui.page_header import render_freshness_line, render_outage, render_page_header
 
 ACTIONS = (
     "approval",
@@ -69,7 +69,8 @@ def found() -> None:
             lambda: audit.list_entries(session.require().client, wanted, page),
         )
         entries, has_more = known.value
-        render_known(known)
+        render_freshness_line(known)
+        render_outage(known)
         if not entries:
             is_filtered = bool(kind or actor or subject)
             render_empty(

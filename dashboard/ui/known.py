@@ -11,8 +11,6 @@ import streamlit as st
 from dashboard.domain.clock import utc_now
 from dashboard.errors import UpstreamUnreachable
 from dashboard.ui.pushed import news_version, nothing_new_since
-from dashboard.ui.text import escape
-from dashboard.ui.times import render_freshness, with_age
 
 Value = TypeVar("Value")
 
@@ -69,16 +67,3 @@ def _silence() -> UpstreamUnreachable | None:
     """Why nothing answered a moment ago: the blocks of a page do not wait for it one after the other."""
     error, at = st.session_state.get(_SILENT, (None, None))
     return error if at and utc_now() - at < _LEAVE_ALONE else None
-
-
-def render_known(known: Known[Value]) -> None:
-    """The line that says how old the block is; a warning where it is older than it should be."""
-    now = utc_now()
-    if known.error:
-        st.warning(
-            f"{escape(known.error.what)} Shown is what was known {with_age(known.as_of, now)}.",
-            title="Supabase does not answer",
-            icon=":material/cloud_off:",
-        )
-    else:
-        render_freshness(known.as_of, now, "polled")
