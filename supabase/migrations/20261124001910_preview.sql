@@ -5,6 +5,9 @@
 
 -- Who decides ----------------------------------------------------------------------------------------------------
 
+alter table public.approvals add column editors uuid[] not null default '{}';
+comment on column public.approvals.editors is 'Everybody whose edit is in the text; none of them decides on it.';
+
 create function private.objection_about(
     incident public.incidents, approval public.approvals, person public.profiles, out code text, out sentence text)
 language plpgsql stable set search_path = '' as $$
@@ -24,6 +27,8 @@ begin
         code := 'four_eyes'; sentence := 'You submitted this incident; somebody else has to decide.';
     elsif not approval.self_approval_allowed and person.user_id = approval.requested_by then
         code := 'four_eyes'; sentence := 'You asked for this run; somebody else has to decide.';
+    elsif not approval.self_approval_allowed and person.user_id = any (approval.editors) then
+        code := 'four_eyes'; sentence := 'Your edit is in this proposal; somebody else has to decide.';
     end if;
 end $$;
 comment on function private.objection_about is

@@ -1,37 +1,9 @@
 -- Second thoughts: a proposal that is edited, and a decision that is withdrawn. Neither changes an approval that is
 -- there: each makes a new one that supersedes it.
 
-alter table public.approvals add column editors uuid[] not null default '{}';
 alter table public.approvals add column edit_reason text check (length(edit_reason) <= 2000);
-comment on column public.approvals.editors is 'Everybody whose edit is in the text; none of them decides on it.';
 comment on column public.approvals.edit_reason is 'Why it was edited; null: it is as the flow asked, or as it was before a withdrawal.';
 create unique index approvals_one_successor on public.approvals (supersedes) where supersedes is not null;
-
-create or replace function private.objection_about(
-    incident public.incidents, approval public.approvals, person public.profiles, out code text, out sentence text)
-language plpgsql stable set search_path = '' as $$
-declare
-    service public.services;
-    needed text;
-begin
-    select * into service from public.services s where s.id = incident.service_id;
-    needed := coalesce(service.approval_role, 'approver');
-    if not person.active then
-        code := 'inactive'; sentence := 'This account is switched off.';
-    elsif cardinality(coalesce(service.approver_ids, '{}')) > 0 and not person.user_id = any (service.approver_ids) then
-        code := 'not_approver'; sentence := format('Only named people decide for %s, and you are not one of them.', incident.service);
-    elsif cardinality(coalesce(service.approver_ids, '{}')) = 0 and private.role_rank(person.role) < private.role_rank(needed) then
-        code := 'not_approver'; sentence := format('Your role is %s; deciding for %s needs %s or more.', person.role, incident.service, needed);
-    elsif not approval.self_approval_allowed and person.user_id = incident.submitted_by then
-        code := 'four_eyes'; sentence := 'You submitted this incident; somebody else has to decide.';
-    elsif not approval.self_approval_allowed and person.user_id = approval.requested_by then
-        code := 'four_eyes'; sentence := 'You asked for this run; somebody else has to decide.';
-    elsif not approval.self_approval_allowed and person.user_id = any (approval.editors) then
-        code := 'four_eyes'; sentence := 'Your edit is in this proposal; somebody else has to decide.';
-    end if;
-end $$;
-comment on function private.objection_about is
-    'Why this person may not decide on this approval of this incident, stored or not; nulls: may. The one place of the rule.';
 
 create function private.supersede(
     old public.approvals, incident public.incidents, written text, is_nothing boolean, editors uuid[], reason text
