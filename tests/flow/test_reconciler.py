@@ -92,6 +92,10 @@ def test_one_that_was_killed_before_its_claim_is_filed_and_left_to_people(cases:
 @story
 def started_by_hand(case: Case) -> None:
     case.execution = case.handler.start_by_hand(case.payload("HIGH"))
+    # It would be over before the reconciler looks at it for the first time.
+    held = case.supabase("rpc/finish_run", how="hold")
+    until(lambda: live_run(case) and case.row["kestra_instance"], "it is found in Kestra", SECONDS, 0.5)
+    held.over()
     case.reaches("SUCCESS")
 
 
