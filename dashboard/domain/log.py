@@ -9,13 +9,13 @@ from dashboard.domain.execution import LogLine
 from dashboard.domain.steps import step_of, step_title
 
 LEVELS = ("ERROR", "WARN", "INFO", "DEBUG")
-"""What can be asked for, loudest first; TRACE comes with DEBUG."""
+"""What can be asked for, loudest first; TRACE comes with DEBUG. Kestra's own tasks log most at DEBUG."""
 
 
 class Filter(NamedTuple):
     """`level` and louder; `step` None: all; `search` in any case, in message and step."""
 
-    level: str = "INFO"
+    level: str = "DEBUG"
     step: str | None = None
     search: str = ""
 

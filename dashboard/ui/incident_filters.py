@@ -9,14 +9,13 @@ import streamlit as st
 
 from dashboard.domain.incident import IncidentStatus
 from dashboard.domain.listing import IncidentFilters
-from dashboard.domain.severity import Severity
 from dashboard.ui.chips import status_chip
 from dashboard.ui.link_filters import moment, period_words, render_link_filters, words
+from dashboard.ui.severity_pills import render_severity_pills
 
 PAGE = "page"
 # What stands in the address is what stands on the screen.
 _PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
-_GRAVEST_FIRST = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.UNKNOWN)
 
 
 def render_incident_filters(services: Sequence[str], now: datetime) -> IncidentFilters:
@@ -53,16 +52,7 @@ def render_incident_filters(services: Sequence[str], now: datetime) -> IncidentF
                 on_change=_to_first_page,
             )
     with st.container(gap="xsmall"):
-        severities = st.pills(
-            "Severity",
-            _GRAVEST_FIRST,
-            selection_mode="multi",
-            key="severity",
-            bind="query-params",
-            format_func=lambda level: level.value,
-            label_visibility="collapsed",
-            on_change=_to_first_page,
-        )
+        severities = render_severity_pills(_to_first_page, "collapsed")
         statuses = st.pills(
             "Status",
             list(IncidentStatus),
@@ -80,7 +70,7 @@ def render_incident_filters(services: Sequence[str], now: datetime) -> IncidentF
     return IncidentFilters(
         search=(search or "").strip(),
         statuses=tuple(statuses),
-        severities=tuple(severities),
+        severities=severities,
         services=tuple(service),
         since=since or (now - _PERIODS[period] if period else None),
         until=until,

@@ -42,7 +42,7 @@ def render_log(found: LogSnapshot, *, is_live: bool, file_name: str) -> None:
 def _render_controls(lines: Sequence[LogLine], is_live: bool) -> tuple[Filter, bool]:
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom", key="log_controls"):
         level = st.segmented_control(
-            "From level", LEVELS, default="INFO", required=True, key="log_level", persist_state="page"
+            "From level", LEVELS, default="DEBUG", required=True, key="log_level", persist_state="page"
         )
         steps = list(dict.fromkeys(step_of(line.task_id) or "" for line in lines if line.task_id))
         step = st.selectbox(
@@ -59,7 +59,7 @@ def _render_controls(lines: Sequence[LogLine], is_live: bool) -> tuple[Filter, b
         follow = is_live and st.toggle(
             "Follow", value=True, key="log_follow", help="Off: the log stands still while you read."
         )
-    return Filter(str(level or "INFO"), step or None, (search or "").strip()), follow or not is_live
+    return Filter(str(level or "DEBUG"), step or None, (search or "").strip()), follow or not is_live
 
 
 def _render_age(found: LogSnapshot, is_live: bool) -> None:

@@ -9,17 +9,16 @@ from typing import NamedTuple
 import streamlit as st
 
 from dashboard.domain.postmortem import PostmortemStatus
-from dashboard.domain.severity import Severity
 from dashboard.routes import POSTMORTEM
 from dashboard.store.postmortems import FoundPostmortem, PostmortemPage
 from dashboard.ui.chips import line, postmortem_chip, severity_chip
 from dashboard.ui.highlights import highlighted
 from dashboard.ui.links import render_link
+from dashboard.ui.severity_pills import render_severity_pills
 from dashboard.ui.text import code, escape
 from dashboard.ui.times import with_age
 
 PAGE = "page"
-_GRAVEST_FIRST = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.UNKNOWN)
 
 
 class PostmortemFilters(NamedTuple):
@@ -52,15 +51,7 @@ def render_postmortem_filters(services: Sequence[str]) -> PostmortemFilters:
             service = st.multiselect(
                 "Service", services, key="service", bind="query-params", on_change=_to_first_page
             )
-            severities = st.pills(
-                "Severity",
-                _GRAVEST_FIRST,
-                selection_mode="multi",
-                key="severity",
-                bind="query-params",
-                format_func=lambda level: level.value,
-                on_change=_to_first_page,
-            )
+            severities = render_severity_pills(_to_first_page)
     statuses = st.pills(
         "Status",
         list(PostmortemStatus),
@@ -71,7 +62,7 @@ def render_postmortem_filters(services: Sequence[str]) -> PostmortemFilters:
         label_visibility="collapsed",
         on_change=_to_first_page,
     )
-    return PostmortemFilters((search or "").strip(), tuple(service), tuple(severities), tuple(statuses))
+    return PostmortemFilters((search or "").strip(), tuple(service), severities, tuple(statuses))
 
 
 def _to_first_page() -> None:

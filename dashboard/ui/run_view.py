@@ -56,7 +56,7 @@ def render_run_state(run: ExecutionRecord, snapshot: Snapshot, now: datetime) ->
     ended = (execution.ended_at if execution else None) or run.ended_at
     took = f" :small[{unbroken(duration_words(((ended or now) - began).total_seconds()))}]" if began else ""
     by = f" :small[asked for by {escape(run.requested_by_name)}]" if run.requested_by_name else ""
-    st.markdown(f"{state_chip(state).markdown()}{took}{by} :small[execution {code(run.kestra_execution_id)}]")
+    st.markdown(f"{state_chip(state).markdown()}{took}{by} :small[execution] {code(run.kestra_execution_id)}")
     if snapshot.error:
         st.warning(
             f"{escape(snapshot.error.what)}  \nShown is the last known state. "

@@ -426,6 +426,8 @@ def test_a_log_that_matches_nothing_is_not_an_empty_log(
     lines = tuple(LogLine(at=ago(5), level="DEBUG", message="quiet") for _ in range(3))
     monkeypatch.setattr(kestra, "logs", lambda _: LogSnapshot(lines, ago(1)))
     app = open_page("incident", id=INCIDENT_ID)
+    assert "quiet" in words(app)
+    app.segmented_control(key="log_level").set_value("INFO").run()
     assert "No line from INFO up matches; 3 lines are hidden" in words(app)
     monkeypatch.setattr(kestra, "logs", lambda _: LogSnapshot((), ago(1)))
     assert "has not logged anything yet" in words(app.run())
