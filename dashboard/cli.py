@@ -55,17 +55,28 @@ def deploy(
         list[str] | None,
         typer.Option(help="A further value for the flow, as NAME=env:VARIABLE; may be repeated."),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change, change nothing, and exit with 0.")
+    ] = False,
 ) -> None:
-    """Create or update the flow in Kestra, and the values it reads."""
+    """Put the flow and the values it reads into Kestra; shows first what differs. May be repeated.
+
+    Secrets come from the environment or .env; at a terminal those that are missing are asked for.
+    """
     from dashboard import deploy as deployment
     from dashboard.kestra_api.client import KestraApi
     from dashboard.resources import flow_file
-    from dashboard.settings import DeploySettings
+    from dashboard.settings import DeploySettings, load_or_ask
 
-    settings = DeploySettings.load()
+    settings = load_or_ask(DeploySettings, _ask if sys.stdin.isatty() else None)
     values = deployment.kv_from_settings(settings) | deployment.kv_from_environment(kv or [], os.environ)
     with KestraApi(settings) as api:
-        deployment.deploy(api, flow_file().read_text(encoding="utf-8"), values, typer.echo)
+        plan = deployment.read_plan(api, flow_file().read_text(encoding="utf-8"), values)
+        deployment.describe(plan, typer.echo)
+        if dry_run:
+            typer.echo("Nothing was changed.")
+        else:
+            deployment.carry_out(api, plan, typer.echo)
 
 
 @app.command()

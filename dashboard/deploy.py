@@ -1,17 +1,26 @@
-"""Putting the flow and its values into a Kestra, by its public API only."""
+"""Putting the flow and its values into a Kestra, by its public API only.
+
+What would change is read first and can be shown without changing anything. The namespace needs no step of its
+own: Kestra has it as soon as a flow is in it.
+"""
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from dashboard.domain.execution import FlowIdentity
-from dashboard.errors import ConfigurationError, InvalidInput
+from dashboard.errors import ConfigurationError, InvalidInput, NotAllowed, UpstreamProtocolError
+from dashboard.kestra_api.models import KvValue
 from dashboard.settings import DeploySettings
 from dashboard.worker.start import FLOW_ID, NAMESPACE
 
 _KEY = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
+_SECRET_LENGTH = 12
 
 
 class DeployApi(Protocol):
@@ -22,6 +31,8 @@ class DeployApi(Protocol):
     def create_flow(self, source: str) -> FlowIdentity: ...
 
     def update_flow(self, namespace: str, flow_id: str, source: str) -> FlowIdentity: ...
+
+    def find_kv(self, namespace: str, key: str) -> KvValue | None: ...
 
     def put_kv(self, namespace: str, key: str, value: str) -> None: ...
 
@@ -53,10 +64,57 @@ def kv_from_environment(assignments: Sequence[str], environment: Mapping[str, st
     return values
 
 
-def deploy(
-    api: DeployApi, source: str, values: Mapping[str, str], say: Callable[[str], None]
-) -> FlowIdentity:
-    """Create or update the flow, then its values. Raises InvalidInput with Kestra's own findings."""
+class Standing(StrEnum):
+    """How a value of ours stands to the one that Kestra has."""
+
+    NEW = "new"
+    SAME = "unchanged"
+    DIFFERS = "differs"
+    UNREADABLE = "cannot be read"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The flow's file and our values, beside what Kestra has. Values never leave it in words."""
+
+    source: str
+    before: FlowIdentity | None
+    values: Mapping[str, str]
+    standing: Mapping[str, Standing]
+
+    @property
+    def flow_is_same(self) -> bool:
+        """Blanks at the ends are Kestra's business; a flow that is switched off stays so."""
+        return self.before is not None and self.before.source.strip() == self.source.strip()
+
+    @property
+    def changes_nothing(self) -> bool:
+        return self.flow_is_same and all(found is Standing.SAME for found in self.standing.values())
+
+    def difference(self) -> Iterator[str]:
+        """The flow in Kestra against the file, as a unified diff; our own values are hidden in it."""
+        before = self.before.source if self.before else ""
+        lines = difflib.unified_diff(
+            before.strip().splitlines(),
+            self.source.strip().splitlines(),
+            "Kestra",
+            "this version",
+            lineterm="",
+        )
+        for line in lines:
+            yield self._shown(line)
+
+    def _shown(self, line: str) -> str:
+        for value in self.values.values():
+            # Somebody may have pasted a key into the flow. Short values are addresses' parts and words.
+            if len(value) >= _SECRET_LENGTH:
+                line = line.replace(value, "[hidden]")
+        # What stands in Kestra may be anybody's: nothing of it steers the terminal.
+        return "".join(sign if sign.isprintable() or sign == "\t" else "\ufffd" for sign in line)
+
+
+def read_plan(api: DeployApi, source: str, values: Mapping[str, str]) -> Plan:
+    """What a deployment would change; changes nothing. Raises InvalidInput with Kestra's own findings."""
     problems = api.validate_flow(source)
     if problems:
         raise InvalidInput(
@@ -65,14 +123,49 @@ def deploy(
             to_do="Check that this Kestra is of the 1.3 or 2.0 line and has the script plugin for Python.",
         )
     before = api.find_flow(NAMESPACE, FLOW_ID)
-    if before is None:
-        flow = api.create_flow(source)
-        say(f"flow {NAMESPACE}.{FLOW_ID} created, revision {flow.revision}")
+    return Plan(source, before, values, {key: _standing(api, key, value) for key, value in values.items()})
+
+
+def _standing(api: DeployApi, key: str, value: str) -> Standing:
+    try:
+        found = api.find_kv(NAMESPACE, key)
+    except (NotAllowed, UpstreamProtocolError):
+        # Kestra may let somebody write values and not read them.
+        return Standing.UNREADABLE
+    if found is None:
+        return Standing.NEW
+    return Standing.SAME if (found.type, found.value) == ("STRING", value) else Standing.DIFFERS
+
+
+def describe(plan: Plan, say: Callable[[str], None]) -> None:
+    """Say what would change."""
+    name = f"flow {NAMESPACE}.{FLOW_ID}"
+    if plan.before is None:
+        say(f"{name}: new")
+        say(f"namespace {NAMESPACE}: comes with its first flow")
+    elif plan.flow_is_same:
+        say(f"{name}: unchanged, revision {plan.before.revision}")
     else:
-        flow = api.update_flow(NAMESPACE, FLOW_ID, source)
-        change = "unchanged" if flow.revision == before.revision else "updated"
-        say(f"flow {NAMESPACE}.{FLOW_ID} {change}, revision {flow.revision}")
-    for key, value in values.items():
-        api.put_kv(NAMESPACE, key, value)
-        say(f"value {key} stored")
-    return flow
+        say(f"{name}: differs from revision {plan.before.revision}")
+        for line in plan.difference():
+            say(line)
+    if plan.before and plan.before.disabled:
+        say(f"{name}: it is switched off in Kestra and stays so until somebody switches it on there")
+    for key, standing in plan.standing.items():
+        say(f"value {key}: {standing}")
+
+
+def carry_out(api: DeployApi, plan: Plan, say: Callable[[str], None]) -> None:
+    """Create or update the flow, then the values that are not as they should be."""
+    name = f"flow {NAMESPACE}.{FLOW_ID}"
+    if plan.changes_nothing:
+        say("Nothing to do.")
+        return
+    if plan.before is None:
+        say(f"{name} created, revision {api.create_flow(plan.source).revision}")
+    elif not plan.flow_is_same:
+        say(f"{name} updated, revision {api.update_flow(NAMESPACE, FLOW_ID, plan.source).revision}")
+    for key, value in plan.values.items():
+        if plan.standing[key] is not Standing.SAME:
+            api.put_kv(NAMESPACE, key, value)
+            say(f"value {key} stored")

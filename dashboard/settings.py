@@ -6,8 +6,9 @@ has no field for the service key.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -44,6 +45,26 @@ class Settings(BaseSettings):
             return cls(**values)  # type: ignore[arg-type]
         except ValidationError as error:
             raise _unusable(cls, error) from None
+
+
+_S = TypeVar("_S", bound=Settings)
+
+
+def load_or_ask(kind: type[_S], ask: Callable[[str, bool], str] | None) -> _S:
+    """Read settings; where only secrets are missing, `ask(label, hidden)` for them.
+
+    None asks nobody. Raises ConfigurationError as `load` does.
+    """
+    try:
+        return kind.load()
+    except ConfigurationError as error:
+        names = {_environment_name(kind, name): name for name in kind.model_fields}
+        fields = [names[key] for key in error.keys if key in names]
+        if ask is None or len(fields) < len(error.keys):
+            raise
+        if any(kind.model_fields[field].annotation is not SecretStr for field in fields):
+            raise
+        return kind.load(**{field: SecretStr(ask(_environment_name(kind, field), True)) for field in fields})
 
 
 def _unusable(cls: type[Settings], error: ValidationError) -> ConfigurationError:

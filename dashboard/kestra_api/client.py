@@ -252,13 +252,14 @@ class KestraApi:
 
     def put_kv(self, namespace: str, key: str, value: str) -> None:
         """Store a text. Sent as JSON text, because Kestra cuts bare text at its first blank or colon."""
-        self._connection.request(
+        response = self._connection.send(
             "PUT",
             paths.kv(namespace, key),
-            f"the value {key}",
             content=json.dumps(value),
             headers={"Content-Type": "text/plain"},
         )
+        # Only its status: what Kestra says of a value it refuses may repeat the value.
+        raise_for_refusal(httpx.Response(response.status_code), f"the value {key}")
 
     def list_kv_keys(self, namespace: str) -> frozenset[str]:
         """The keys stored in a namespace, without their values."""

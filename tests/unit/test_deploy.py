@@ -1,11 +1,16 @@
+from pathlib import Path
+
+import httpx
 import pytest
 from pydantic import SecretStr
 
-from dashboard.deploy import deploy, kv_from_environment, kv_from_settings
+from dashboard.deploy import carry_out, describe, kv_from_environment, kv_from_settings, read_plan
 from dashboard.domain.execution import FlowIdentity
-from dashboard.errors import ConfigurationError, InvalidInput
+from dashboard.errors import ConfigurationError, InvalidInput, NotAllowed, UpstreamUnreachable
+from dashboard.kestra_api.client import KestraApi
+from dashboard.kestra_api.models import KvValue
 from dashboard.resources import flow_file, migration_files, pages_folder
-from dashboard.settings import DeploySettings
+from dashboard.settings import DeploySettings, load_or_ask
 
 
 class Kestra:
@@ -15,6 +20,10 @@ class Kestra:
         self.flow = flow
         self.problems = problems or []
         self.values: dict[str, str] = {}
+        self.written: list[str] = []
+        self.hidden: set[str] = set()
+        self.kind = "STRING"
+        self.away = False
 
     def validate_flow(self, source: str) -> list[str]:
         return self.problems
@@ -38,33 +47,137 @@ class Kestra:
     def put_kv(self, namespace: str, key: str, value: str) -> None:
         assert self.flow is not None
         self.values[key] = value
+        self.written.append(key)
+
+    def find_kv(self, namespace: str, key: str) -> KvValue | None:
+        if self.away:
+            raise UpstreamUnreachable("Kestra", "Kestra cannot be reached.")
+        if key in self.hidden:
+            raise NotAllowed("Kestra", "Kestra refused the value.", status=403)
+        return KvValue(type=self.kind, value=self.values[key]) if key in self.values else None
+
+
+def deploy(kestra: Kestra, source: str, values: dict[str, str]) -> list[str]:
+    """What a deployment says, of the plan and then of what it did."""
+    said: list[str] = []
+    plan = read_plan(kestra, source, values)
+    describe(plan, said.append)
+    said.append("--")
+    carry_out(kestra, plan, said.append)
+    return said
 
 
 def test_a_flow_is_created_then_left_then_updated() -> None:
-    kestra, said = Kestra(), []
-    deploy(kestra, "one", {"GEMINI_API_KEY": "k"}, said.append)
-    deploy(kestra, "one", {}, said.append)
-    deploy(kestra, "two", {}, said.append)
-    assert [line.split()[2] for line in said if line.startswith("flow")] == [
-        "created,",
-        "unchanged,",
-        "updated,",
+    kestra, values = Kestra(), {"GEMINI_API_KEY": "k"}
+    first, again, other = (deploy(kestra, source, values) for source in ("one", "one", "two"))
+    assert first == [
+        "flow incident.response.incident-handler: new",
+        "namespace incident.response: comes with its first flow",
+        "value GEMINI_API_KEY: new",
+        "--",
+        "flow incident.response.incident-handler created, revision 1",
+        "value GEMINI_API_KEY stored",
     ]
-    assert kestra.values == {"GEMINI_API_KEY": "k"}
+    assert again == [
+        "flow incident.response.incident-handler: unchanged, revision 1",
+        "value GEMINI_API_KEY: unchanged",
+        "--",
+        "Nothing to do.",
+    ]
+    assert other[:6] == [
+        "flow incident.response.incident-handler: differs from revision 1",
+        "--- Kestra",
+        "+++ this version",
+        "@@ -1 +1 @@",
+        "-one",
+        "+two",
+    ]
+    assert other[-1] == "flow incident.response.incident-handler updated, revision 2"
+    assert kestra.written == ["GEMINI_API_KEY"]
 
 
-def test_values_are_never_said() -> None:
-    said: list[str] = []
-    deploy(Kestra(), "one", {"GEMINI_API_KEY": "hunter2"}, said.append)
-    assert not any("hunter2" in line for line in said)
+def test_a_value_that_differs_is_stored_and_one_that_cannot_be_read_too() -> None:
+    kestra = Kestra(FlowIdentity(id="f", namespace="n", revision=1, source="one\n"))
+    kestra.values, kestra.hidden = {"A": "old", "B": "same", "C": "same"}, {"C"}
+    said = deploy(kestra, "one", {"A": "new", "B": "same", "C": "same"})
+    assert said[1:4] == ["value A: differs", "value B: unchanged", "value C: cannot be read"]
+    assert kestra.written == ["A", "C"]
+
+
+def test_a_number_in_kestra_is_not_the_text() -> None:
+    kestra = Kestra()
+    kestra.values, kestra.kind = {"A": "42"}, "NUMBER"
+    assert read_plan(kestra, "one", {"A": "42"}).standing == {"A": "differs"}
+
+
+def test_a_kestra_that_is_away_is_no_value_that_cannot_be_read() -> None:
+    kestra = Kestra()
+    kestra.away = True
+    with pytest.raises(UpstreamUnreachable):
+        read_plan(kestra, "one", {"A": "b"})
+
+
+def test_values_are_never_said_not_even_where_the_flow_in_kestra_has_them() -> None:
+    key = "hunter2-hunter2"
+    kestra = Kestra(FlowIdentity(id="f", namespace="n", revision=1, source=f"apiKey: {key}\x1b[2J"))
+    said = deploy(kestra, "one", {"GEMINI_API_KEY": key})
+    assert "-apiKey: [hidden]\ufffd[2J" in said
+    assert key not in "".join(said)
+
+
+def test_a_switched_off_flow_is_named() -> None:
+    kestra = Kestra(FlowIdentity(id="f", namespace="n", revision=1, source="one", disabled=True))
+    assert any("switched off" in line for line in deploy(kestra, "one", {}))
 
 
 def test_a_flow_kestra_refuses_changes_nothing() -> None:
     kestra = Kestra(problems=["Invalid type: io.kestra.plugin.core.flow.Nope"])
     with pytest.raises(InvalidInput, match=r"Invalid type.*Nothing was changed"):
-        deploy(kestra, "one", {"A": "b"}, lambda _: None)
+        read_plan(kestra, "one", {"A": "b"})
     assert kestra.flow is None
     assert kestra.values == {}
+
+
+def test_what_kestra_says_of_a_value_it_refuses_is_not_repeated() -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(422, json={"message": f"not a value: {request.content.decode()}"})
+
+    with KestraApi(settings(), httpx.MockTransport(refuse)) as api, pytest.raises(InvalidInput) as raised:
+        api.put_kv("incident.response", "GEMINI_API_KEY", "hunter2-hunter2")
+    assert "GEMINI_API_KEY" in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+
+
+class TestAsking:
+    """Secrets that are not set are asked for where somebody is there; nothing else is."""
+
+    @pytest.fixture(autouse=True)
+    def _environment(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.chdir(tmp_path)
+        for name in ("KESTRA_PASSWORD", "SUPABASE_SERVICE_ROLE_KEY", "GEMINI_API_KEY", "KESTRA_URL"):
+            monkeypatch.delenv(name, raising=False)
+
+    def test_those_that_are_missing_are_asked_for_hidden(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SUPABASE_SERVICE_ROLE_KEY", "set")
+        asked: list[tuple[str, bool]] = []
+
+        def ask(label: str, hidden: bool) -> str:
+            asked.append((label, hidden))
+            return f"typed-{label}"
+
+        loaded = load_or_ask(DeploySettings, ask)
+        assert asked == [("KESTRA_PASSWORD", True), ("GEMINI_API_KEY", True)]
+        assert loaded.gemini_api_key.get_secret_value() == "typed-GEMINI_API_KEY"
+        assert loaded.supabase_service_role_key.get_secret_value() == "set"
+
+    def test_where_nobody_is_there_they_are_named(self) -> None:
+        with pytest.raises(ConfigurationError, match=r"KESTRA_PASSWORD.*GEMINI_API_KEY"):
+            load_or_ask(DeploySettings, None)
+
+    def test_a_wrong_address_is_no_question(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("KESTRA_URL", "kestra:8080")
+        with pytest.raises(ConfigurationError, match="KESTRA_URL must be"):
+            load_or_ask(DeploySettings, lambda label, hidden: "typed")
 
 
 def settings(**values: object) -> DeploySettings:
