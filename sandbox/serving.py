@@ -9,6 +9,9 @@ from typing import NoReturn
 import uvicorn
 from starlette.types import ASGIApp
 
+# Longer than clients keep an idle connection (httpx: 5 s): whoever uses one again never finds it closed.
+KEEP_ALIVE_SECONDS = 60
+
 
 def refuse_to_start(sentence: str) -> NoReturn:
     """Ends the program with exit code 1 and one sentence on stderr."""
@@ -38,5 +41,11 @@ def serve(app: ASGIApp, *, port: int, part: str) -> None:
     # uvicorn raises the signal again when it has stopped; being told to stop is no failure.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
     uvicorn.Server(config).run(sockets=[listener])

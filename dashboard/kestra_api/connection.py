@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -39,8 +39,9 @@ class Connection:
         self._http = httpx.Client(
             base_url=settings.kestra_url, auth=auth, timeout=_TIMEOUT, transport=transport, mounts=DIRECT
         )
-        # Streams last for hours: in a pool of their own they never keep a request waiting.
-        self._streams = httpx.Client(
+        # A connection for each: streams last for hours and must keep no request waiting; and what may not be
+        # sent twice never meets one that Kestra, or a proxy before it, closes in that moment as idle.
+        self._fresh = httpx.Client(
             base_url=settings.kestra_url,
             auth=auth,
             timeout=_STREAM_TIMEOUT,
@@ -51,11 +52,21 @@ class Connection:
 
     def close(self) -> None:
         self._http.close()
-        self._streams.close()
+        self._fresh.close()
 
     def send(self, method: str, path: str, **request: Any) -> httpx.Response:
-        """The answer, whatever its status. Raises UpstreamUnreachable, UpstreamProtocolError."""
-        with self._noticing(), translated(), self._http.stream(method, path, **request) as response:
+        """The answer, whatever its status. Raises UpstreamUnreachable, UpstreamProtocolError.
+
+        A GET whose connection broke is asked once more, over a new one; nothing else is ever sent twice.
+        """
+        with self._noticing(), translated():
+            if method == "GET":
+                with suppress(httpx.NetworkError, httpx.RemoteProtocolError):
+                    return self._answer(self._http, method, path, **request)
+            return self._answer(self._fresh, method, path, **{"timeout": _TIMEOUT, **request})
+
+    def _answer(self, client: httpx.Client, method: str, path: str, **request: Any) -> httpx.Response:
+        with client.stream(method, path, **request) as response:
             return whole(response, _ANSWER_SECONDS, _MOST_BYTES)
 
     def request(self, method: str, path: str, subject: str, **request: Any) -> httpx.Response:
@@ -74,7 +85,7 @@ class Connection:
         with (
             self._noticing(),
             translated(),
-            self._streams.stream("GET", path, params=params, headers=headers) as response,
+            self._fresh.stream("GET", path, params=params, headers=headers) as response,
         ):
             if not response.is_success:
                 raise_for_refusal(whole(response, _ANSWER_SECONDS, _MOST_BYTES), "to be followed")

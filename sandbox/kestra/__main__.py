@@ -20,7 +20,7 @@ from sandbox.kestra.door import DoorSettings, build_door
 from sandbox.kestra.jars import JarError
 from sandbox.kestra.purge import purge_regularly
 from sandbox.kestra.streams import Streams
-from sandbox.serving import refuse_to_start
+from sandbox.serving import KEEP_ALIVE_SECONDS, refuse_to_start
 
 
 def main(
@@ -63,6 +63,7 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
         config.timeout_graceful_shutdown = 1
         config.lifespan = "off"
+        config.timeout_keep_alive = KEEP_ALIVE_SECONDS
         super().__init__(config)
         self._streams = streams
 

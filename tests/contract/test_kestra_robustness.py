@@ -188,7 +188,12 @@ def listener(serve: Callable[[socket.socket], None]) -> Iterator[str]:
 def test_one_who_accepts_and_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "_TIMEOUT", httpx.Timeout(0.2))
     over = threading.Event()
-    with listener(lambda one: (over.wait(20), one.close())) as url, api_at(url) as api:
+
+    def accept(one: socket.socket) -> None:
+        with one:
+            over.wait(20)
+
+    with listener(accept) as url, api_at(url) as api:
         begun = time.monotonic()
         with pytest.raises(errors.UpstreamUnreachable) as raised:
             api.start_by_webhook("n", "f", "k", {})
@@ -223,6 +228,55 @@ def test_an_answer_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
         pytest.raises(errors.UpstreamProtocolError, match="longer than 1,000 bytes"),
     ):
         api.get_execution("x")
+
+
+class Forgetful:
+    """A Kestra that closes a connection, as idle, just when it is used again; it counts what arrives."""
+
+    def __init__(self, answers: int) -> None:
+        self.connections, self.requests, self._answers = 0, 0, answers
+
+    def __call__(self, one: socket.socket) -> None:
+        self.connections += 1
+        with one:
+            if self.connections > self._answers:
+                one.recv(65536)
+                return
+            body = b'{"version": "2.0.0", "id": "new"}'
+            while one.recv(65536):
+                self.requests += 1
+                if self.requests > 1 and self.connections == 1:
+                    return
+                one.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+
+def test_what_is_read_over_a_connection_that_was_closed_as_idle_is_read_again() -> None:
+    kestra = Forgetful(answers=2)
+    with listener(kestra) as url, api_at(url) as api:
+        for _ in range(2):
+            assert api.get_instance().version == "2.0.0"
+    assert (kestra.connections, kestra.requests) == (2, 3)
+
+
+def test_one_who_closes_every_connection_is_unreachable_after_two() -> None:
+    kestra = Forgetful(answers=0)
+    with listener(kestra) as url, api_at(url) as api, pytest.raises(errors.UpstreamUnreachable):
+        api.get_instance()
+    assert kestra.connections == 2
+
+
+def test_a_webhook_meets_no_connection_that_was_idle_and_is_sent_once() -> None:
+    kestra = Forgetful(answers=2)
+    with listener(kestra) as url, api_at(url) as api:
+        api.get_instance()
+        assert api.start_by_webhook("n", "f", "k", {}) == "new"
+    assert (kestra.connections, kestra.requests) == (2, 2)
+
+    kestra = Forgetful(answers=0)
+    with listener(kestra) as url, api_at(url) as api, pytest.raises(errors.UpstreamUnreachable) as raised:
+        api.start_by_webhook("n", "f", "k", {})
+    assert raised.value.may_have_arrived
+    assert kestra.connections == 1
 
 
 class Upgraded:

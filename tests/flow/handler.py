@@ -55,12 +55,7 @@ class Handler:
         self.service_url = service_url
         login = (worker_settings.kestra_username, worker_settings.kestra_password.get_secret_value())
         self._kestra = httpx.Client(
-            base_url=worker_settings.kestra_url,
-            auth=login,
-            timeout=60,
-            trust_env=False,
-            # The door closes a connection that was idle for five seconds: never meet that moment.
-            limits=httpx.Limits(keepalive_expiry=2),
+            base_url=worker_settings.kestra_url, auth=login, timeout=60, trust_env=False
         )
 
     def __enter__(self) -> Self:
