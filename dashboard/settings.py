@@ -1,17 +1,26 @@
 """Settings, read from the environment and from `.env`; `.env.example` explains every key.
 
+INCIDENTSCRIBE_ENV_FILE, in the environment, names another file, or none when it is empty.
+
 Each program part reads its own class, so that it cannot see what it does not need: the web part
 has no field for the service key.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from dashboard.errors import ConfigurationError
 
@@ -35,8 +44,20 @@ class Settings(BaseSettings):
     """What every class shares: where values come from, and errors that name the key."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
+        extra="ignore", frozen=True, populate_by_name=True, env_ignore_empty=True
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = os.environ.get("INCIDENTSCRIBE_ENV_FILE", ".env")
+        return init_settings, env_settings, DotEnvSettingsSource(settings_cls, env_file=file)
 
     @classmethod
     def load(cls, **values: object) -> Self:

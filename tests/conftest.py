@@ -1,5 +1,6 @@
 """Real parts that many tests share, started once per run."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,9 @@ from tests.support.postgres import (
     start_postgres,
 )
 from tests.support.sandbox import RunningSandbox
+
+# No test and nothing that it starts reads the file of whoever runs it: it may name real systems.
+os.environ["INCIDENTSCRIBE_ENV_FILE"] = ""
 
 
 @pytest.fixture(scope="session")

@@ -70,6 +70,8 @@ class Sandbox:
     def _program(self, name: str, command: list[str], **environment: str) -> Program:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OWN_PREFIXES)}
         scripts = str(Path(sys.executable).parent)
+        # Nor from a file of theirs in the current folder.
+        inherited["INCIDENTSCRIBE_ENV_FILE"] = ""
         inherited["PATH"] = os.pathsep.join([scripts, inherited.get("PATH", os.defpath)])
         log = self.folder / "logs" / f"{name.lower().replace(' ', '-')}.log"
         return Program(name, command, inherited | environment, log)

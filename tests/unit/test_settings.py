@@ -41,6 +41,7 @@ def keys_of(kind: type[Settings]) -> set[str]:
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for key in set().union(*map(keys_of, ALL)):
         monkeypatch.delenv(key, raising=False)
+    monkeypatch.delenv("INCIDENTSCRIBE_ENV_FILE")
     monkeypatch.chdir(tmp_path)
 
 
@@ -77,6 +78,16 @@ def test_the_file_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPat
     settings = KestraSettings.load()
     assert settings.kestra_password.get_secret_value() == "environment"
     assert settings.kestra_url == "http://file:1"
+
+
+def test_another_file_is_read_or_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("KESTRA_PASSWORD=file\n")
+    (tmp_path / "other").write_text("KESTRA_PASSWORD=other\n")
+    monkeypatch.setenv("INCIDENTSCRIBE_ENV_FILE", "other")
+    assert KestraSettings.load().kestra_password.get_secret_value() == "other"
+    monkeypatch.setenv("INCIDENTSCRIBE_ENV_FILE", "")
+    with pytest.raises(ConfigurationError, match="KESTRA_PASSWORD is not set"):
+        KestraSettings.load()
 
 
 def test_hosts_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
