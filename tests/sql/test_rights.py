@@ -99,6 +99,8 @@ FLOW_AND_WORKER = {
     "remind_approvals",
     "note_execution",
     "beat",
+    "first_config",
+    "doctor_report",
     "note_resumed",
     "note_missing",
     "note_kestra",
