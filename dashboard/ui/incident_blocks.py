@@ -18,7 +18,7 @@ from dashboard.ui.findings import render_findings
 from dashboard.ui.gantt import render_gantt
 from dashboard.ui.incident_actions import render_actions, render_why_nothing
 from dashboard.ui.incident_desk import IncidentDesk
-from dashboard.ui.incident_dialogs import run_page_for_dialog
+from dashboard.ui.incident_dialogs import is_dialog_open, run_page_for_dialog
 from dashboard.ui.logs import render_log
 from dashboard.ui.report import render_report
 from dashboard.ui.requests import render_requests
@@ -27,7 +27,8 @@ from dashboard.ui.requests import render_requests
 def render_head(desk: IncidentDesk, drawn: Case) -> None:
     """How the incident stands, and what one can do.
 
-    Another run than the `drawn` one, or its end, draws the whole page anew: other blocks listen to it.
+    Another run than the `drawn` one, or its end, draws the whole page anew: other blocks listen to it. Not under
+    an open dialog, whose closing does that as well.
     """
     run_page_for_dialog()
     with shown():
@@ -41,7 +42,7 @@ def render_head(desk: IncidentDesk, drawn: Case) -> None:
         render_why_nothing(standing)
         desk.render_refusal()
         render_requests(known.value, now, desk.withdrawing(known))
-        if known.value.phase != drawn.phase:
+        if known.value.phase != drawn.phase and not is_dialog_open(desk.file.incident_id):
             st.rerun()
 
 

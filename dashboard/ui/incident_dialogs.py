@@ -80,6 +80,15 @@ def find_open_dialog(incident_id: str) -> Asked | None:
     return asked
 
 
+def is_dialog_open(incident_id: str) -> bool:
+    """Whether somebody is in front of a dialog about it: a run of the whole page would then take what they type.
+
+    Streamlit 1.67 draws a dialog closed before it draws it open; where the browser sees both, its fields are new.
+    """
+    asked = _open()
+    return asked is not None and asked.incident.id == incident_id
+
+
 def run_page_for_dialog() -> None:
     """In a fragment: run the whole page if a dialog was opened that this page has not drawn yet."""
     asked = _open()

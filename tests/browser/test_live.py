@@ -55,6 +55,8 @@ def test_an_event_of_the_engine_reaches_the_page_while_somebody_types(
     incident = re.findall(r"id=([0-9a-f-]{36})", rita.page.url)[0]
     waiting = waiting_approval(sandbox, incident)
     expect(rita.page.get_by_text("Paused: Wait for a decision").first).to_be_visible()
+    rita.page.get_by_text("Also what flow and worker noted").click()
+    expect(rita.page.get_by_text("asked for an approval")).to_be_visible()
     rita.page.evaluate(_RECORD)
 
     rita.page.get_by_role("button", name="Note", exact=True).click()
@@ -74,6 +76,8 @@ def test_an_event_of_the_engine_reaches_the_page_while_somebody_types(
         if "Succeeded" in rita.page.evaluate("window.headlines"):
             break
 
+    # The database knows the end a moment after the engine, and the page by then draws nothing anew under it.
+    expect(rita.page.get_by_text("saw the run end")).to_be_visible()
     expect(field).to_have_value(typed)
     assert rita.page.evaluate("window.opened"), "the page was loaded anew"
     said = rita.page.evaluate("window.headlines")
