@@ -27,8 +27,8 @@ from dashboard.ui.requests import render_requests
 def render_head(desk: IncidentDesk, drawn: Case) -> None:
     """How the incident stands, and what one can do.
 
-    Another run than the `drawn` one, or its end, draws the whole page anew: other blocks listen to it. Not under
-    an open dialog, whose closing does that as well.
+    Another run than the `drawn` one, or its end, draws the whole page anew: other blocks listen to it.
+    Not under an open dialog; its closing draws the page as well.
     """
     run_page_for_dialog()
     with shown():

@@ -81,9 +81,10 @@ def find_open_dialog(incident_id: str) -> Asked | None:
 
 
 def is_dialog_open(incident_id: str) -> bool:
-    """Whether somebody is in front of a dialog about it: a run of the whole page would then take what they type.
+    """Whether somebody is in front of a dialog about it: a run of the whole page would take what they type.
 
-    Streamlit 1.67 draws a dialog closed before it draws it open; where the browser sees both, its fields are new.
+    Streamlit 1.67 draws a dialog closed before it draws it open; where the browser sees both, its fields are
+    new and empty.
     """
     asked = _open()
     return asked is not None and asked.incident.id == incident_id
