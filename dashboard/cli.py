@@ -1,4 +1,4 @@
-"""The command line: `incidentscribe deploy | migrate | seed | serve | worker`, and administration."""
+"""The command line: deploy, doctor, migrate, seed, serve, worker, and administration."""
 
 from __future__ import annotations
 
@@ -7,18 +7,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from dashboard.domain.role import Role
-from dashboard.errors import ConfigurationError, IncidentScribeError
-
-if TYPE_CHECKING:
-    from supabase import Client
+from dashboard.cli_administration import GROUPS, ask
+from dashboard.errors import IncidentScribeError
 
 app = typer.Typer(
     help="The on-call desk for incidents that AI agents handle inside a Kestra flow.",
@@ -27,24 +21,8 @@ app = typer.Typer(
     add_completion=False,
 )
 
-org = typer.Typer(help="Organizations.", no_args_is_help=True)
-user = typer.Typer(help="People of an organization.", no_args_is_help=True)
-service = typer.Typer(help="Services and the rules that go with each.", no_args_is_help=True)
-catalogue = typer.Typer(help="What may be done to a service.", no_args_is_help=True)
-audit = typer.Typer(help="The audit log.", no_args_is_help=True)
-notices = typer.Typer(help="What people are told outside the desk.", no_args_is_help=True)
-for group, name in (
-    (org, "org"),
-    (user, "user"),
-    (service, "service"),
-    (catalogue, "catalogue"),
-    (audit, "audit"),
-    (notices, "notices"),
-):
+for name, group in GROUPS.items():
     app.add_typer(group, name=name)
-
-Email = Annotated[str, typer.Argument(help="The address of the person's account.")]
-File = Annotated[Path, typer.Argument(help="A list in YAML or JSON.", dir_okay=False)]
 
 # Imports stand inside the commands: each needs a few of the libraries, and help needs none.
 
@@ -68,7 +46,7 @@ def deploy(
     from dashboard.resources import flow_file
     from dashboard.settings import DeploySettings, load_or_ask
 
-    settings = load_or_ask(DeploySettings, _ask if sys.stdin.isatty() else None)
+    settings = load_or_ask(DeploySettings, ask if sys.stdin.isatty() else None)
     values = deployment.kv_from_settings(settings) | deployment.kv_from_environment(kv or [], os.environ)
     with KestraApi(settings) as api:
         plan = deployment.read_plan(api, flow_file().read_text(encoding="utf-8"), values)
@@ -77,6 +55,23 @@ def deploy(
             typer.echo("Nothing was changed.")
         else:
             deployment.carry_out(api, plan, typer.echo)
+
+
+@app.command()
+def doctor(
+    probe: Annotated[
+        bool,
+        typer.Option("--probe", help="Also save a small flow in Kestra and run it: what does Kestra reach?"),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Say how every part is, what that means, and what mends it; exit code 1 if something is not well."""
+    from dashboard import doctor_command
+
+    findings = doctor_command.examine(probe=probe)
+    typer.echo(doctor_command.as_json(findings) if as_json else doctor_command.as_text(findings))
+    if not doctor_command.is_well(findings):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -150,157 +145,6 @@ def worker() -> None:
     running.start()
     signal.sigwait(signals)
     running.stop()
-
-
-@org.command("create")
-def create_organization(
-    name: Annotated[str, typer.Argument(help="As shown in the desk.")],
-    slug: Annotated[str, typer.Option(help="Short name: small letters, digits, hyphens.")],
-    default: Annotated[
-        bool, typer.Option("--default", help="It takes the webhooks that name no organization.")
-    ] = False,
-) -> None:
-    """Make an organization, with the service key."""
-    from dashboard import administration
-
-    with _as_service() as client:
-        administration.create_organization(client, name, slug, typer.echo, default=default)
-
-
-@user.command()
-def invite(
-    email: Email,
-    role: Annotated[Role, typer.Option(help="What they may do.")],
-    name: Annotated[str, typer.Option(help="As shown on screens and in records.")],
-    organization: Annotated[
-        str | None, typer.Option(help="Slug: makes the first admin of this organization.")
-    ] = None,
-    password_from: Annotated[
-        str | None, typer.Option(help="env:VARIABLE with the new account's password, else one is made.")
-    ] = None,
-) -> None:
-    """Add a person, with an account at Supabase Auth if the address has none."""
-    from dashboard import administration
-
-    password = administration.password_from(password_from, os.environ) if password_from else None
-    with _as_service() as client:
-        if organization is None:
-            with _as_admin() as admin:
-                administration.invite(client, admin, email, role, name, password, typer.echo)
-        elif role is Role.ADMIN:
-            administration.invite_first_admin(client, organization, email, name, password, typer.echo)
-        else:
-            raise ConfigurationError("--organization makes a first admin: --role admin.", to_do="")
-
-
-@user.command("role")
-def change_role(email: Email, role: Annotated[Role, typer.Argument()]) -> None:
-    """Give a person another role."""
-    from dashboard import administration
-
-    with _as_admin() as admin:
-        administration.change_role(admin, email, role, typer.echo)
-
-
-@user.command()
-def disable(email: Email) -> None:
-    """Switch a person off; their sessions at the desk end."""
-    from dashboard import administration
-
-    with _as_admin() as admin:
-        administration.switch(admin, email, typer.echo, active=False)
-
-
-@user.command()
-def enable(email: Email) -> None:
-    """Switch a person on again."""
-    from dashboard import administration
-
-    with _as_admin() as admin:
-        administration.switch(admin, email, typer.echo, active=True)
-
-
-@service.command("apply")
-def apply_services(file: File) -> None:
-    """Make services as described in a file."""
-    from dashboard import administration
-
-    descriptions = administration.read_descriptions(file)
-    with _as_admin() as admin:
-        administration.apply_services(admin, descriptions, typer.echo)
-
-
-@catalogue.command("apply")
-def apply_catalogue(file: File) -> None:
-    """Make catalogue actions as described in a file."""
-    from dashboard import administration
-
-    descriptions = administration.read_descriptions(file)
-    with _as_admin() as admin:
-        administration.apply_catalogue(admin, descriptions, typer.echo)
-
-
-@notices.command("apply")
-def apply_notices(file: File) -> None:
-    """Make the list in a file what the organization is told: event, channel and, for e-mail, to whom."""
-    from dashboard import administration
-
-    rules = administration.read_descriptions(file)
-    with _as_admin() as admin:
-        administration.apply_notices(admin, rules, typer.echo)
-
-
-@audit.command()
-def verify(
-    heads: Annotated[
-        Path | None, typer.Option(help="Heads kept from `audit head`, to compare with.", dir_okay=False)
-    ] = None,
-) -> None:
-    """Compute every hash of the audit log anew; exit code 1 if anything was changed, removed or added."""
-    from dashboard import audit
-
-    kept = audit.read_heads(heads) if heads else []
-    with _as_service() as client:
-        audit.verify_all(client, kept, typer.echo)
-
-
-@audit.command()
-def head() -> None:
-    """Write the last hash of every chain as JSON; keep it where the database's owner cannot write."""
-    from dashboard import audit
-
-    with _as_service() as client:
-        typer.echo(audit.heads_as_json(client))
-
-
-@contextmanager
-def _as_service() -> Iterator[Client]:
-    from dashboard.settings import ServiceSettings
-    from dashboard.store.connection import as_service, new_http_client
-
-    settings = ServiceSettings.load()
-    with new_http_client() as http:
-        yield as_service(settings, http)
-
-
-@contextmanager
-def _as_admin() -> Iterator[Client]:
-    from dashboard.administration import signed_in
-    from dashboard.settings import AdminSettings
-    from dashboard.store.connection import new_http_client
-
-    settings = AdminSettings.load()
-    with new_http_client() as http, signed_in(settings, _ask, http) as admin:
-        yield admin
-
-
-def _ask(label: str, hidden: bool) -> str:
-    if not sys.stdin.isatty():
-        keys = ["INCIDENTSCRIBE_ADMIN_EMAIL", "INCIDENTSCRIBE_ADMIN_PASSWORD"]
-        raise ConfigurationError(
-            f"{' and '.join(keys)} are not both set, and nobody is there to ask.", keys=keys
-        )
-    return str(typer.prompt(label, hide_input=hidden, err=True))
 
 
 def log_to_stderr() -> None:

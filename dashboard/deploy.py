@@ -17,6 +17,7 @@ from dashboard.domain.execution import FlowIdentity
 from dashboard.errors import ConfigurationError, InvalidInput, NotAllowed, UpstreamProtocolError
 from dashboard.kestra_api.models import KvValue
 from dashboard.settings import DeploySettings
+from dashboard.terminal import printable
 from dashboard.worker.start import FLOW_ID, NAMESPACE
 
 _KEY = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
@@ -110,7 +111,7 @@ class Plan:
             if len(value) >= _SECRET_LENGTH:
                 line = line.replace(value, "[hidden]")
         # What stands in Kestra may be anybody's: nothing of it steers the terminal.
-        return "".join(sign if sign.isprintable() or sign == "\t" else "\ufffd" for sign in line)
+        return printable(line)
 
 
 def read_plan(api: DeployApi, source: str, values: Mapping[str, str]) -> Plan:

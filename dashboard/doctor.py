@@ -8,12 +8,12 @@ page and the command line; the checks of Kestra stand in `doctor_kestra`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
+from dashboard.doctor_operations import clocks_agree, notices_sent, runs_ended, sizes_seen
 from dashboard.domain.alarm import Alarm
 from dashboard.domain.clock import age_words
+from dashboard.domain.finding import Finding, Health
 from dashboard.domain.overview import WORKER_SILENT_AFTER, ModelReport
 from dashboard.domain.system import ConfigRow, OutboxReport, Rights, SystemReport, WorkerBeat
 from dashboard.errors import IncidentScribeError
@@ -25,36 +25,16 @@ _OPEN_FUNCTIONS = frozenset(
 _LONG_OWED = timedelta(minutes=2)
 
 
-class Health(StrEnum):
-    WELL = "well"
-    DOUBTFUL = "needs a look"
-    ILL = "not well"
-    UNCHECKED = "not checked here"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One part: how it is, what was found, what was checked, and what mends it.
-
-    `mend` is a sentence; `command` one to type. Both are empty where all is well.
-    """
-
-    part: str
-    health: Health
-    found: str
-    checked: str
-    mend: str = ""
-    command: str = ""
-
-
 # Supabase -------------------------------------------------------------------------------------------------
 
 
 def supabase_answers(seconds: float | IncidentScribeError) -> Finding:
     """Whether Supabase answers, and how long this report took it."""
-    checked = "The database was asked for this report, as you."
+    checked = "The database was asked for this report."
     if isinstance(seconds, IncidentScribeError):
-        return Finding("Supabase", Health.ILL, seconds.what, checked, seconds.to_do)
+        means = "Nobody can sign in, submit or decide; runs of Kestra cannot report."
+        mend = seconds.to_do or "Check that Supabase runs, and SUPABASE_URL and its keys."
+        return Finding("Supabase", Health.ILL, seconds.what, checked, mend, means=means)
     return Finding("Supabase", Health.WELL, f"It answered within {seconds * 1000:.0f} ms.", checked)
 
 
@@ -118,6 +98,8 @@ def model_answers(model: ModelReport, now: datetime) -> Finding:
             checked,
             "Check GEMINI_API_KEY, its quota, and the model's name; then store them in Kestra.",
             "incidentscribe deploy",
+            "Incidents are kept and escalated, without root cause and postmortem.",
+            model.problem_at,
         )
     answered = f"{name} answered {age_words(model.answered_at, now)}." if model.answered_at else ""
     health = Health.DOUBTFUL if model.problems else Health.WELL
@@ -133,10 +115,12 @@ def workers_alive(workers: Sequence[WorkerBeat], now: datetime) -> Finding:
         return Finding(
             "Worker",
             Health.ILL,
-            f"None is alive. {last} What is submitted and decided waits.".replace("  ", " "),
+            f"None is alive. {last}".strip(),
             checked,
             "Start one, or set SUPABASE_SERVICE_ROLE_KEY so that the desk has one of its own.",
             "incidentscribe worker",
+            "What is submitted and decided waits.",
+            workers[0].beat_at if workers else None,
         )
     found = ", ".join(f"{worker.name} {age_words(worker.beat_at, now)}" for worker in alive[:3])
     more = f" and {len(alive) - 3} more" if len(alive) > 3 else ""
@@ -155,49 +139,53 @@ def outbox_flows(outbox: OutboxReport, now: datetime) -> Finding:
     if outbox.stuck:
         what = f"{found} {outbox.stuck} stuck: {outbox.last_error or 'no reason was recorded'}"
         mend = "Mend the cause; everything is tried again by itself."
-        return Finding("Outbox", Health.ILL, what, checked, mend)
+        means = "Incidents are not handled, or decisions not carried out, until it gets there."
+        return Finding("Outbox", Health.ILL, what, checked, mend, means=means, since=outbox.oldest_at)
     health = Health.DOUBTFUL if now - outbox.oldest_at > _LONG_OWED else Health.WELL
-    return Finding("Outbox", health, found, checked)
+    return Finding("Outbox", health, found, checked, since=outbox.oldest_at)
 
 
 def settings_seen(config: Sequence[ConfigRow]) -> Finding:
     """The settings that stand in the database and win over the environment."""
     part, checked = "Settings", "Rows of system_config; what is not there comes from the environment."
-    if not config:
+    written = [row for row in config if not row.from_environment]
+    if not written:
         return Finding(part, Health.WELL, "All come from the environment.", checked)
-    found = ", ".join(f"{row.key} = {row.value}" for row in config)
+    found = ", ".join(f"{row.key} = {row.value}" for row in written)
     return Finding(part, Health.WELL, found, checked)
 
 
 def alarm_raised(alarm: Alarm) -> Finding:
     """An alarm that the worker raised."""
-    since = f"{alarm.means} Since {alarm.raised_at:%Y-%m-%d %H:%M} UTC."
-    return Finding("Alarm", Health.ILL, f"{alarm.sentence} {since}", "The worker's own rounds.", alarm.to_do)
+    checked = "The worker's own rounds."
+    return Finding(
+        "Alarm",
+        Health.ILL,
+        alarm.sentence,
+        checked,
+        alarm.to_do,
+        means=alarm.means,
+        since=alarm.raised_at,
+    )
 
 
 def examine(
-    seen: SystemReport, answered: float | IncidentScribeError, newest_migration: str
+    seen: SystemReport, answered: float | IncidentScribeError, newest_migration: str, read_at: datetime
 ) -> list[Finding]:
-    """Everything the report tells; `answered` is how long it took, or why there is no newer one."""
+    """Everything the report tells; `answered` is how long it took, or why there is no newer one.
+
+    `read_at` is the own clock's word for the report's `now`.
+    """
     return [
         supabase_answers(answered),
         schema_in_step(seen.schema_version, newest_migration),
         guards_stand(seen.rights),
+        clocks_agree("Clock", "the database", seen.now, read_at),
         workers_alive(seen.workers, seen.now),
         outbox_flows(seen.outbox, seen.now),
+        runs_ended(seen.runs, seen.now),
         model_answers(seen.model, seen.now),
+        notices_sent(seen.notices, seen.workers, seen.now),
         settings_seen(seen.config),
+        sizes_seen(seen.sizes),
     ]
-
-
-def summary(findings: Sequence[Finding]) -> str:
-    """All of them in one sentence."""
-    ill = [finding.part for finding in findings if finding.health is Health.ILL]
-    doubtful = [finding.part for finding in findings if finding.health is Health.DOUBTFUL]
-    if ill:
-        return f"Not well: {', '.join(dict.fromkeys(ill))}."
-    if doubtful:
-        return f"Nothing is broken; worth a look: {', '.join(doubtful)}."
-    unchecked = sum(finding.health is Health.UNCHECKED for finding in findings)
-    well = len(findings) - unchecked
-    return f"All is well: {well} of {len(findings)} parts were checked." if unchecked else "All is well."

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol, TypeVar
 
 import yaml
 
-from dashboard.doctor import Finding, Health
+from dashboard.domain.clock import utc_now
 from dashboard.domain.execution import FlowIdentity
+from dashboard.domain.finding import Finding, Health
 from dashboard.domain.system import KestraSeen, SystemReport
 from dashboard.errors import IncidentScribeError
 from dashboard.kestra_api.models import Instance
+from dashboard.worker.start import FLOW_ID, NAMESPACE
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,31 @@ class KestraProbe:
     instance: Instance | IncidentScribeError
     flow: FlowIdentity | IncidentScribeError | None
     keys: frozenset[str] | IncidentScribeError
+
+
+class AskedKestra(Protocol):
+    def get_instance(self) -> Instance: ...
+
+    def find_flow(self, namespace: str, flow_id: str) -> FlowIdentity | None: ...
+
+    def list_kv_keys(self, namespace: str) -> frozenset[str]: ...
+
+
+def ask_kestra(api: AskedKestra) -> KestraProbe:
+    """Ask Kestra who it is, for its flow, and for the names of its values; never raises an error of ours."""
+    instance = _tried(api.get_instance)
+    if isinstance(instance, IncidentScribeError):
+        # Whoever does not say its name is not asked further: each question may wait for seconds.
+        return KestraProbe(utc_now(), instance, instance, instance)
+    flow = _tried(lambda: api.find_flow(NAMESPACE, FLOW_ID))
+    return KestraProbe(utc_now(), instance, flow, _tried(lambda: api.list_kv_keys(NAMESPACE)))
+
+
+def _tried(ask: Callable[[], Answer]) -> Answer | IncidentScribeError:
+    try:
+        return ask()
+    except IncidentScribeError as error:
+        return error
 
 
 KV_NEEDED = ("GEMINI_API_KEY", "SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 from dashboard.errors import ConfigurationError
@@ -22,6 +23,17 @@ def _find(*parts: str) -> Path:
 def flow_file() -> Path:
     """The flow's YAML."""
     return _find("kestra", "flows", "incident-handler.yml")
+
+
+def probe_file() -> Path:
+    """The YAML of the flow by which the doctor asks what Kestra reaches."""
+    return _find("kestra", "flows", "incidentscribe-probe.yml")
+
+
+def privileges() -> list[tuple[str, ...]]:
+    """Who may do what in the database of this version: (kind, object, column, and one per role)."""
+    with _find("supabase", "privileges.csv").open(encoding="utf-8", newline="") as lines:
+        return [tuple(row) for row in csv.reader(lines)][1:]
 
 
 def streamlit_options() -> Path:

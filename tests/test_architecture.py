@@ -76,7 +76,7 @@ def test_only_the_store_speaks_to_supabase_and_only_the_client_to_kestra() -> No
         "dashboard/store/",
         "dashboard/administration.py",
         "dashboard/audit.py",
-        "dashboard/cli.py",
+        "dashboard/cli",
         "dashboard/ui/session.py",
         "dashboard/worker/",
         "dashboard/web/",

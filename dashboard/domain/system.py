@@ -6,7 +6,7 @@ from pydantic import Field
 
 from dashboard.domain.alarm import Alarm
 from dashboard.domain.overview import ModelReport
-from dashboard.domain.shape import Instant, Shape, Texts
+from dashboard.domain.shape import Instant, Json, Shape, Texts
 
 
 class Rights(Shape):
@@ -27,6 +27,7 @@ class WorkerBeat(Shape):
     beat_at: Instant
     version: str = ""
     trouble: str | None = None
+    facts: Json = Field(default_factory=dict)
 
 
 class OutboxReport(Shape):
@@ -48,11 +49,48 @@ class KestraSeen(Shape):
 
 
 class ConfigRow(Shape):
-    """A row of `system_config`."""
+    """A row of `system_config`; one that a worker wrote `from_environment` binds nobody."""
 
     key: str
     value: str
     updated_at: Instant
+    from_environment: bool = False
+
+
+class NoticesReport(Shape):
+    """Word to people outside the desk; `wanted` are channels that somebody wants it by."""
+
+    wanted: Texts = ()
+    owed: int = 0
+    oldest_at: Instant | None = None
+    last_error: str | None = None
+    last_sent_at: Instant | None = None
+
+
+class RunsReport(Shape):
+    """Runs that ended in the last 24 hours, and what the last failed one said."""
+
+    ended: int = 0
+    failed: int = 0
+    problem: str | None = None
+    problem_at: Instant | None = None
+    kestra_execution_id: str | None = None
+    live: int = 0
+
+
+class TableSize(Shape):
+    """A table, its bytes with all indexes, and Postgres's own estimate of its rows."""
+
+    table: str
+    bytes: int
+    rows: int
+
+
+class SizesReport(Shape):
+    """How big the database is; biggest table first."""
+
+    database_bytes: int = 0
+    tables: tuple[TableSize, ...] = ()
 
 
 class SystemReport(Shape):
@@ -68,3 +106,12 @@ class SystemReport(Shape):
     instances: tuple[KestraSeen, ...] = ()
     config: tuple[ConfigRow, ...] = ()
     model: ModelReport = Field(default_factory=ModelReport)
+    notices: NoticesReport = Field(default_factory=NoticesReport)
+    runs: RunsReport = Field(default_factory=RunsReport)
+    sizes: SizesReport = Field(default_factory=SizesReport)
+
+
+class DoctorReport(SystemReport):
+    """The answer of `doctor_report`; `privileges` as the rows of supabase/privileges.csv."""
+
+    privileges: tuple[tuple[str, ...], ...] = ()

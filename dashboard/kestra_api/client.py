@@ -114,6 +114,13 @@ class KestraApi:
             )
         return read(Started, response).id
 
+    def create_execution(self, namespace: str, flow_id: str) -> str:
+        """Start a flow without inputs, as by hand; the answer is the id. Not repeatable, as the webhook."""
+        response = self._connection.request(
+            "POST", paths.executions(namespace, flow_id), f"an execution of {flow_id}"
+        )
+        return read(Started, response).id
+
     def get_execution(self, execution_id: str) -> Execution:
         """The execution as it is now. Raises NotFound."""
         response = self._connection.request(

@@ -18,6 +18,10 @@ def webhook(namespace: str, flow: str, key: str) -> str:
     return _path("executions", "webhook", namespace, flow, key)
 
 
+def executions(namespace: str, flow: str) -> str:
+    return _path("executions", namespace, flow)
+
+
 def execution(execution_id: str) -> str:
     return _path("executions", execution_id)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from dashboard.doctor import Finding, Health
 from dashboard.domain.alarm import Alarm
+from dashboard.domain.finding import Finding, Health
 from dashboard.errors import IncidentScribeError
 from dashboard.ui.chips import Chip
 from dashboard.ui.errors_view import render_error
@@ -28,6 +28,9 @@ def render_findings(findings: Sequence[Finding]) -> None:
             st.markdown(
                 f"{_CHIPS[finding.health].markdown()} **{escape(finding.part)}**: {escape(finding.found)}"
             )
+            if finding.means:
+                since = f" Since {finding.since:%Y-%m-%d %H:%M} UTC." if finding.since else ""
+                st.markdown(f"{escape(finding.means)}{since}")
             if finding.mend:
                 st.markdown(f":material/build: {escape(finding.mend)}")
             if finding.command:

@@ -1,4 +1,4 @@
-"""The HTTP side of the demo model: `POST /v1beta/models/{model}:generateContent`."""
+"""The HTTP side of the demo model: `POST /v1beta/models/{model}:generateContent`, `GET` of the model."""
 
 import hmac
 import json
@@ -22,6 +22,7 @@ def create_app(key: str, *, test_hooks: bool = False) -> Starlette:
     routes = [
         Route("/health", model.health),
         Route("/v1beta/models/{model}:generateContent", model.generate, methods=["POST"]),
+        Route("/v1beta/models/{model}", model.describe),
     ]
     if model.hooks:
         routes.append(Route("/test-hooks/misbehave", model.hooks.set, methods=["POST"]))
@@ -42,12 +43,26 @@ class _Model:
     async def health(self, request: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
-    async def generate(self, request: Request) -> Response:
-        given = request.headers.get("x-goog-api-key", "")
+    async def describe(self, request: Request) -> Response:
+        refused = self._refused(request)
+        if refused is not None:
+            return refused
+        name = request.path_params["model"]
+        return JSONResponse({"name": f"models/{name}", "version": MODEL_VERSION, "displayName": "Demo model"})
+
+    def _refused(self, request: Request) -> Response | None:
+        # Google takes the key in the address too, as the guide's snippet sends it.
+        given = request.headers.get("x-goog-api-key") or request.query_params.get("key", "")
         if not given:
             return _refusal(403, "PERMISSION_DENIED", "The header x-goog-api-key is missing.")
         if not hmac.compare_digest(given.encode(), self._key):
             return _refusal(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.")
+        return None
+
+    async def generate(self, request: Request) -> Response:
+        refused = self._refused(request)
+        if refused is not None:
+            return refused
         try:
             briefing = read(await request.body())
         except BadRequestError as bad:

@@ -98,6 +98,7 @@ def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
     for (module, name), answer in nothing.items():
         monkeypatch.setattr(module, name, lambda *_, answer=answer, **__: answer)
     monkeypatch.setattr(session, "current_user", person)
+    monkeypatch.setattr(probes, "probe_anon", lambda: ())
     monkeypatch.setattr(probes, "probe_kestra", well_kestra)
     monkeypatch.setattr(probes, "webhook_key", lambda: "incident-webhook-key")
     monkeypatch.setattr(kestra, "watch", lambda _: Snapshot())

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 from dashboard import doctor, doctor_kestra
-from dashboard.doctor import Health
 from dashboard.domain.clock import parse_instant
 from dashboard.domain.execution import FlowIdentity
+from dashboard.domain.finding import Finding, Health, summary
 from dashboard.domain.overview import ModelReport
 from dashboard.domain.system import KestraSeen, OutboxReport, Rights, WorkerBeat
 from dashboard.errors import UpstreamUnreachable
@@ -128,17 +128,11 @@ class TestWork:
 
 
 def test_the_summary_names_what_is_not_well_before_anything_else() -> None:
-    def finding(part: str, health: Health) -> doctor.Finding:
-        return doctor.Finding(part, health, "", "")
+    def finding(part: str, health: Health) -> Finding:
+        return Finding(part, health, "", "")
 
     well = finding("Schema", Health.WELL)
-    assert doctor.summary([well]) == "All is well."
-    assert doctor.summary([well, finding("Model", Health.DOUBTFUL)]).endswith("worth a look: Model.")
-    assert (
-        doctor.summary([finding("Model", Health.DOUBTFUL), finding("Kestra", Health.ILL)])
-        == "Not well: Kestra."
-    )
-    assert (
-        doctor.summary([well, finding("Model", Health.UNCHECKED)])
-        == "All is well: 1 of 2 parts were checked."
-    )
+    assert summary([well]) == "All is well."
+    assert summary([well, finding("Model", Health.DOUBTFUL)]).endswith("worth a look: Model.")
+    assert summary([finding("Model", Health.DOUBTFUL), finding("Kestra", Health.ILL)]) == "Not well: Kestra."
+    assert summary([well, finding("Model", Health.UNCHECKED)]) == "All is well: 1 of 2 parts were checked."
