@@ -1,11 +1,15 @@
 """Is the desk itself well? One row per part: what was checked, when, and how to mend it."""
 
+from datetime import datetime, timedelta
 from time import monotonic
 
 import streamlit as st
 
-from dashboard import doctor, doctor_kestra
+from dashboard import doctor, doctor_kestra, doctor_probe
+from dashboard.doctor_operations import anon_refused
 from dashboard.domain.alarm import Alarm
+from dashboard.domain.clock import utc_now
+from dashboard.domain.finding import Finding, summary
 from dashboard.domain.system import SystemReport
 from dashboard.errors import IncidentScribeError
 from dashboard.resources import flow_file, newest_migration
@@ -24,16 +28,19 @@ LOOK_SECONDS = 15
 session.require()
 
 
-def timed_report() -> tuple[SystemReport, float]:
-    """The report and how many seconds it took."""
-    began = monotonic()
-    return system.get_report(session.require().client), monotonic() - began
+def timed_report() -> tuple[SystemReport, float, datetime]:
+    """The report, how many seconds it took, and this desk's word for its moment."""
+    began, began_at = monotonic(), utc_now()
+    report = system.get_report(session.require().client)
+    seconds = monotonic() - began
+    return report, seconds, began_at + timedelta(seconds=seconds / 2)
 
 
-def kestra(seen: SystemReport | None) -> list[doctor.Finding]:
+def kestra(seen: SystemReport | None) -> list[Finding]:
     """What can be said of Kestra; without the database's word too."""
     source = flow_file().read_text(encoding="utf-8")
-    return doctor_kestra.examine(probes.probe_kestra(), source, probes.webhook_key(), seen)
+    found = doctor_kestra.examine(probes.probe_kestra(), source, probes.webhook_key(), seen)
+    return [*found, doctor_probe.not_probed()]
 
 
 def declare(alarm: Alarm, reason: str) -> int:
@@ -52,18 +59,19 @@ def parts() -> None:
         # Kestra can be well while the database is away.
         findings = [doctor.supabase_answers(error), *kestra(None)]
         with head:
-            render_page_header("System", doctor.summary(findings))
+            render_page_header("System", summary(findings))
         render_findings(findings)
         return
     with headed("System", head):
-        seen, seconds = known.value
+        seen, seconds, read_at = known.value
         findings = [
             *(doctor.alarm_raised(alarm) for alarm in seen.alarms),
             *kestra(seen),
-            *doctor.examine(seen, known.error or seconds, newest_migration()),
+            *doctor.examine(seen, known.error or seconds, newest_migration(), read_at),
+            anon_refused(probes.probe_anon()),
         ]
         with head:
-            render_page_header("System", doctor.summary(findings), known, how=f"every {LOOK_SECONDS} s")
+            render_page_header("System", summary(findings), known, how=f"every {LOOK_SECONDS} s")
         render_findings(findings)
         if user.may(Role.ADMIN):
             for alarm in seen.alarms:
