@@ -206,8 +206,7 @@ def _is_same(here: tuple[str, ...] | None, wanted: tuple[str, ...] | None) -> bo
     """`maintain` is a right that Postgres knows since version 17."""
     if here is None or wanted is None:
         return False
-    if any("maintain" in cell.split() for cell in here):
-        return here == wanted
-    return here == tuple(
-        " ".join(word for word in cell.split() if word != "maintain") or "-" for cell in wanted
+    older = tuple(
+        " ".join(right for right in cell.split() if right != "maintain") or "-" for cell in wanted[3:]
     )
+    return here[3:] in (wanted[3:], older)
