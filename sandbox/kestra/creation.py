@@ -14,7 +14,7 @@ from sandbox.kestra.bridge import failures, java
 from sandbox.kestra.engine import TENANT, Engine
 from sandbox.kestra.orders import command, existing
 
-_NOT_SERVED = ("wait", "scheduleDate", "breakpoints", "kind", "taskRunId")
+_NOT_SERVED = ("wait", "scheduleDate", "breakpoints", "kind")
 
 
 async def create(request: Request) -> Response:
@@ -78,13 +78,16 @@ def _labels(given: list[str]) -> Any:
 async def replay(request: Request) -> Response:
     """`POST /executions/{execution}/actions/replay`: 200 with a new execution of the same inputs.
 
-    404 unknown; 409 if the old one has not ended.
+    With `taskRunId` it begins there, and has what ran before as it was. 404 unknown; 409 if the old one has
+    not ended, or had no such task run.
     """
-    _refuse_not_served(request.query_params)
-    return await run_in_threadpool(_replay, request.app.state.engine, request.path_params["execution"])
+    query = request.query_params
+    _refuse_not_served(query)
+    execution_id = request.path_params["execution"]
+    return await run_in_threadpool(_replay, request.app.state.engine, execution_id, query.get("taskRunId"))
 
 
-def _replay(engine: Engine, execution_id: str) -> Response:
+def _replay(engine: Engine, execution_id: str, task_run_id: str | None) -> Response:
     with failures():
         execution = existing(engine, execution_id)
         if not execution.getState().isTerminated():
@@ -92,7 +95,9 @@ def _replay(engine: Engine, execution_id: str) -> Response:
                 409, f"Illegal state: Execution '{execution_id}' is not terminated, can't replay it"
             )
         new_id = str(java("io.kestra.core.utils.IdUtils").create())
-        order = java("io.kestra.core.executor.command.Replay").from_(execution, new_id, None, None, None)
+        order = java("io.kestra.core.executor.command.Replay").from_(
+            execution, new_id, task_run_id, None, None
+        )
         return json_response(command(engine, new_id, "Replay", order))
 
 

@@ -60,6 +60,21 @@ def _search(engine: Engine, query: QueryParams) -> dict[str, Any]:
     return queries.results(found, shown)
 
 
+async def delete(request: Request) -> Response:
+    """`DELETE /executions/{execution}`: 204, it is gone with logs and files, whatever its state; else 404."""
+    await run_in_threadpool(_delete, request.app.state.engine, request.path_params["execution"])
+    return Response(status_code=204)
+
+
+def _delete(engine: Engine, execution_id: str) -> None:
+    with failures():
+        execution = bridge.optional(engine.executions.findById(TENANT, execution_id))
+        if execution is None:
+            raise Refusal(404, "Not Found")
+        service = engine.bean("io.kestra.core.services.ExecutionService")
+        service.delete(execution, True, True, True)
+
+
 async def flow(request: Request) -> Response:
     """`GET /executions/{execution}/flow`: the flow in the revision that runs, without what its tasks say."""
     return json_response(

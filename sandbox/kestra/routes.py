@@ -58,6 +58,7 @@ ROUTES = (
     # After the webhook's and before those of one execution, which has fewer or other segments.
     Served(("POST",), "/api/v1/{tenant}/executions/{namespace}/{flow}", creation.create),
     Served(("GET",), _EXECUTION, executions.get),
+    Served(("DELETE",), _EXECUTION, executions.delete),
     Served(("GET",), f"{_EXECUTION}/flow", executions.flow),
     Served(("GET",), f"{_EXECUTION}/follow", executions.follow),
     Served(("POST",), f"{_EXECUTION}/actions/resume", executions.resume),

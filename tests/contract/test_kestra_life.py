@@ -154,7 +154,9 @@ def test_without_a_password_it_does_not_start(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_a_start_can_be_broken_off_and_made_again(tmp_path: Path, how: signal.Signals) -> None:
+def test_a_start_can_be_broken_off_and_made_again(
+    kestra: RunningEngine, tmp_path: Path, how: signal.Signals
+) -> None:
     log, port = tmp_path / "log", free_port()
     process = launch(tmp_path / "data", port, "Passw0rd1", log)
     database = tmp_path / "data" / "h2" / "kestra.mv.db"
@@ -163,6 +165,9 @@ def test_a_start_can_be_broken_off_and_made_again(tmp_path: Path, how: signal.Si
     assert process.wait(3) == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"http://127.0.0.1:{port}/ping", trust_env=False)
-    kestra = start_engine(tmp_path / "data")
-    paused_execution(kestra)
-    kestra.stop()
+    another = start_engine(tmp_path / "data")
+    paused_execution(another)
+    # The same address with other data is another Kestra, by which the desk knows that one was wiped.
+    uuids = {each.anonymous.get("/api/v1/configs").json()["uuid"] for each in (kestra, another)}
+    assert len(uuids) == 2
+    another.stop()

@@ -1,4 +1,4 @@
-"""At the door of the sandbox's Kestra: executions created, searched and replayed; lists of flows and keys."""
+"""At the sandbox's Kestra: executions created, searched, replayed and deleted; lists of flows and keys."""
 
 from typing import Any
 
@@ -187,7 +187,34 @@ class TestReplay:
         kestra.wait_for(waiting, "PAUSED")
         assert kestra.http.post(f"{EXECUTIONS}/{waiting}/actions/replay").status_code == 409
         assert kestra.http.post(f"{EXECUTIONS}/absent/actions/replay").status_code == 404
-        assert kestra.http.post(f"{EXECUTIONS}/{waiting}/actions/replay?taskRunId=x").status_code == 501
+        assert kestra.http.post(f"{EXECUTIONS}/{waiting}/actions/replay?breakpoints=x").status_code == 501
+
+    def test_from_a_task_run_on_what_ran_before_is_as_it_was(self, kestra: RunningEngine) -> None:
+        first = create(kestra, "approval", payload='{"name": "Ada"}').json()["id"]
+        kestra.wait_for(first, "PAUSED")
+        resume(kestra, first, "approve")
+        [*before, last] = kestra.wait_for(first, "SUCCESS")["taskRunList"]
+        path = f"{EXECUTIONS}/{first}/actions/replay"
+        assert kestra.http.post(path, params={"taskRunId": "absent"}).status_code == 409
+        second = kestra.http.post(path, params={"taskRunId": last["id"]}).json()["id"]
+        replayed = kestra.wait_for(second, "SUCCESS")
+        assert [run["state"] for run in replayed["taskRunList"][:-1]] == [run["state"] for run in before]
+        assert replayed["outputs"] == {"said": "approve: no reason"}
+
+
+def resume(kestra: RunningEngine, execution: str, decision: str) -> None:
+    path = f"{EXECUTIONS}/{execution}/actions/resume"
+    kestra.http.post(path, files={"decision": (None, decision)}).raise_for_status()
+
+
+class TestDelete:
+    def test_one_that_waits_is_gone_with_its_log(self, kestra: RunningEngine) -> None:
+        waiting = create(kestra, "approval", payload='{"name": "Ada"}').json()["id"]
+        kestra.wait_for(waiting, "PAUSED")
+        assert kestra.http.delete(f"{EXECUTIONS}/{waiting}").status_code == 204
+        assert kestra.http.get(f"{EXECUTIONS}/{waiting}").status_code == 404
+        assert kestra.http.get(f"{API}/logs/{waiting}").json() == []
+        assert kestra.http.delete(f"{EXECUTIONS}/{waiting}").status_code == 404
 
 
 class TestLists:
