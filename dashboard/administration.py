@@ -13,10 +13,11 @@ import httpx
 import yaml
 from supabase import Client
 
+from dashboard.domain.clock import to_iso
 from dashboard.domain.role import Role
 from dashboard.errors import ConfigurationError, Conflict, InvalidInput, NotFound, UpstreamRejected
 from dashboard.settings import AdminSettings
-from dashboard.store import administration, people, setup
+from dashboard.store import administration, holds, people, setup
 from dashboard.store.administration import Added, Applied
 from dashboard.store.connection import as_anon, as_user
 from dashboard.store.people import Person
@@ -218,3 +219,40 @@ def apply_notices(admin: Client, rules: Sequence[Mapping[str, Any]], say: Say) -
     """Make the list what the organization is told; what is not in it is not told any more."""
     applied = administration.apply_notices(admin, rules)
     say(f"{applied.rules} notices are wanted" + ("" if applied.changed else ", nothing changed"))
+
+
+def begin_hold(admin: Client, reason: str, say: Say) -> None:
+    """Put all workers on hold."""
+    holds.hold(admin, reason)
+    say("the workers are on hold: they act on nothing until somebody releases them")
+
+
+def show_hold(admin: Client, say: Say) -> None:
+    """Say whether the workers are on hold, and one line per run that is not known any more."""
+    hold = holds.find(admin)
+    if hold is None:
+        say("the workers are not on hold")
+        return
+    say(f"on hold since {to_iso(hold.began_at)}, by {hold.begun_by}: {hold.reason}")
+    for run in holds.list_forgotten(admin, hold):
+        acts = ", ".join(f"{each.action_key}={each.outcome}" for each in run.actions) or "nothing"
+        say(
+            _printable(
+                f"execution={run.kestra_execution_id} state={run.state} known={'yes' if run.known else 'no'}"
+                f" incident={run.external_id or '-'} service={run.service or '-'} carried out: {acts}"
+            )
+        )
+
+
+def release_hold(admin: Client, reason: str, say: Say) -> None:
+    """Let the workers act again."""
+    released = holds.release(admin, reason)
+    say(
+        f"the workers act again; starts withdrawn: {released.withdrawn_starts},"
+        f" approvals cancelled: {released.cancelled_approvals}"
+    )
+
+
+def _printable(line: str) -> str:
+    """What others wrote does not steer the terminal."""
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in line)

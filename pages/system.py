@@ -10,13 +10,15 @@ from dashboard.doctor_operations import anon_refused
 from dashboard.domain.alarm import Alarm
 from dashboard.domain.clock import utc_now
 from dashboard.domain.finding import Finding, summary
+from dashboard.domain.hold import Released
 from dashboard.domain.system import SystemReport
 from dashboard.errors import IncidentScribeError
 from dashboard.resources import flow_file, newest_migration
 from dashboard.routes import AUDIT
-from dashboard.store import alarms, system
+from dashboard.store import alarms, holds, system
 from dashboard.store.people import Role
 from dashboard.ui import probes, session
+from dashboard.ui.hold import render_hold, render_released
 from dashboard.ui.known import read
 from dashboard.ui.links import render_link
 from dashboard.ui.live import live
@@ -48,6 +50,11 @@ def declare(alarm: Alarm, reason: str) -> int:
     return alarms.declare_kestra_gone(session.require().writer, alarm, reason)
 
 
+def release(reason: str) -> Released:
+    """Let the workers act again."""
+    return holds.release(session.require().writer, reason)
+
+
 @live(key="parts", fallback_seconds=LOOK_SECONDS)
 def parts() -> None:
     """Every part, looked at anew every few seconds."""
@@ -77,6 +84,9 @@ def parts() -> None:
             for alarm in seen.alarms:
                 if alarm.can_be_declared_gone:
                     render_declaration(alarm, declare)
+            render_released()
+            if any(alarm.is_hold for alarm in seen.alarms) and (hold := holds.find(user.client)):
+                render_hold(holds.list_forgotten(user.client, hold), release)
 
 
 parts()

@@ -53,6 +53,7 @@ _ALARMS = {
     "kestra_unreachable": "Kestra does not answer",
     "kestra_other": "Another Kestra answers",
     "kestra_unknown_runs": "Runs of an unknown Kestra",
+    "on_hold": "The workers are on hold",
 }
 
 

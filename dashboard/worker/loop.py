@@ -21,7 +21,7 @@ import httpx
 from supabase import Client
 
 from dashboard.domain.clock import Clock, utc_now
-from dashboard.errors import ConfigurationError, IncidentScribeError, LostLease
+from dashboard.errors import ConfigurationError, IncidentScribeError, LostLease, UpstreamError
 from dashboard.kestra_api.client import KestraApi
 from dashboard.settings import WorkerSettings
 from dashboard.store import outbox, runs, workers
@@ -30,6 +30,7 @@ from dashboard.store.outbox import FOR_KESTRA, Kind, Leased, Settlement
 from dashboard.worker import bell
 from dashboard.worker.command import Commander
 from dashboard.worker.deliver import Deliverer
+from dashboard.worker.look_back import LookBack
 from dashboard.worker.notify import Notifier, channels_of
 from dashboard.worker.reconcile import EVERY_SECONDS as RECONCILE_SECONDS
 from dashboard.worker.reconcile import Reconciler
@@ -121,6 +122,8 @@ class Worker:
             lambda approval_id: outbox.is_waiting(self._client(), approval_id),
         )
         self._reconciler = Reconciler(self._kestra)
+        self._look_back = LookBack(self._kestra, self.name)
+        self._first_look_tried = False
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="worker")
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
@@ -213,6 +216,8 @@ class Worker:
         client = self._client()
         if self._heart.is_due():
             self._beat(client)
+        if not self._first_look_tried:
+            self._try_first_look(client)
         if self._expiry.is_due():
             expired = outbox.expire_approvals(client)
             if expired:
@@ -225,8 +230,13 @@ class Worker:
         return bool(leased)
 
     def tick_reconcile(self) -> bool:
-        """Look for live executions at Kestra; never busy, the next round has its time."""
-        self._reconciler.run_once(self._client(), self._clock())
+        """Look for live executions at Kestra; never busy, the next round has its time.
+
+        During a hold nothing of what is seen there is taken over.
+        """
+        client, now = self._client(), self._clock()
+        if self._look_back.again(client, now) is None:
+            self._reconciler.run_once(client, now)
         return False
 
     def tick_notices(self) -> bool:
@@ -237,6 +247,16 @@ class Worker:
         for row in leased:
             self._pay(row)
         return bool(leased)
+
+    def _try_first_look(self, client: Client) -> None:
+        """Before anything is done, even in the database. Where Kestra is away, the first attempt looks."""
+        try:
+            self._look_back.first(client, self._clock())
+        except UpstreamError as error:
+            if error.service != "Kestra":
+                raise
+            log.info("what Kestra knows is compared once it answers: %s", error)
+        self._first_look_tried = True
 
     def _beat(self, client: Client) -> None:
         trouble = self._reconcile_trouble.last
@@ -272,6 +292,9 @@ class Worker:
         )
 
     def _attempt(self, row: Leased) -> Settlement:
+        must_look = row.kind is not Kind.NOTICE and not self._look_back.is_done
+        if must_look and self._look_back.first(self._client(), self._clock()) is not None:
+            return Settlement.waiting(POLL_SECONDS)
         match row.kind:
             case Kind.START_RUN:
                 return self._starter.attempt(row, self._clock())
