@@ -1,10 +1,13 @@
 """Real parts that many tests share, started once per run."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from tests.flow.handler import Handler
+from tests.flow.parts import flow_parts
 from tests.support.kestra import RunningEngine, start_engine
 from tests.support.postgres import (
     Database,
@@ -42,16 +45,53 @@ def migrated_database(postgres: RunningPostgres) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def kestra(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEngine]:
+def kestra(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[RunningEngine]:
     """The sandbox's Kestra, empty; tests save flows of their own."""
     running = start_engine(tmp_path_factory.mktemp("kestra") / "data")
-    yield running
-    running.stop()
+    with _released_early(request, running.stop):
+        yield running
 
 
 @pytest.fixture(scope="session")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+def handler(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Handler]:
+    """Everything the flow talks to, the flow deployed."""
+    parts = ExitStack()
+    running = parts.enter_context(flow_parts(tmp_path_factory.mktemp("flow")))
+    with _released_early(request, parts.close):
+        yield running
+
+
+@pytest.fixture(scope="session")
+def sandbox(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[RunningSandbox]:
     """A whole sandbox with desk, started by the command behind `make demo`."""
     running = RunningSandbox(tmp_path_factory.mktemp("sandbox") / "data", seconds=900)
-    yield running
-    running.stop()
+    with _released_early(request, running.stop):
+        yield running
+
+
+# An engine costs a part of a core even while nobody asks for anything: each ends after its last test, not at
+# the end of the session.
+_stops: dict[str, Callable[[], object]] = {}
+
+
+@contextmanager
+def _released_early(request: pytest.FixtureRequest, stop: Callable[[], object]) -> Iterator[None]:
+    assert request.fixturename is not None
+    _stops[request.fixturename] = stop
+    yield
+    if left := _stops.pop(request.fixturename, None):
+        left()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    yield
+    if _stops:
+        to_come = item.session.items[item.session.items.index(item) + 1 :]
+        wanted = {name for later in to_come for name in getattr(later, "fixturenames", ())}
+        for name in _stops.keys() - wanted:
+            _stops.pop(name)()

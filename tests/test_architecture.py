@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -147,3 +148,12 @@ def test_folders_named_like_libraries_hold_no_python() -> None:
 def test_modules_stay_small() -> None:
     for file in PRODUCT + PAGES + SANDBOX:
         assert len(file.read_text(encoding="utf-8").splitlines()) <= 320, name(file)
+
+
+def test_no_test_lies_where_none_is_looked_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    places = project["tool"]["pytest"]["ini_options"]["testpaths"]
+    looked_for = {
+        file for place in places for path in ROOT.glob(place) for file in (path, *path.rglob("*.py"))
+    }
+    assert set((ROOT / "tests").rglob("test_*.py")) <= looked_for

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from tests.contract.test_notices import Received, serving
 from tests.faults.points import ALL, FEW, Point
 from tests.faults.stories import Story, Workers
-from tests.flow.conftest import JWT_SECRET
+from tests.flow.parts import JWT_SECRET
 from tests.flow.handler import Handler
 from tests.support.relay import relay
 
