@@ -37,6 +37,9 @@ bench-engine: .venv/dev ## Measure the engine and what our client adds, and how 
 bench-desk: .venv/dev ## Measure how soon the desk shows, what it bears, and its pages with a long history
 	$(BIN)/python -m benchmarks.desk $(ARGS)
 
+compose-env: ## Write .env for docker-compose.yml, with passwords made here
+	@$(PYTHON) containers/compose_env.py
+
 lint: .venv/dev ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -50,4 +53,4 @@ lint: .venv/dev ## Check style and types
 	$(BIN)/pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test smoke endurance bench-db bench-engine bench-desk privileges lint faults screenshots
+.PHONY: help demo test smoke endurance bench-db bench-engine bench-desk privileges compose-env lint faults screenshots
