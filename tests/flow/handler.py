@@ -127,9 +127,13 @@ class Handler:
 
     def tasks(self, execution: str) -> set[str]:
         """The tasks it has begun."""
+        return set(self._task_runs(execution))
+
+    def _task_runs(self, execution: str) -> dict[str, str]:
+        """Task: id of its run."""
         answer = self._kestra.get(f"/api/v1/main/executions/{execution}")
         answer.raise_for_status()
-        return {str(run["taskId"]) for run in answer.json().get("taskRunList") or ()}
+        return {str(run["taskId"]): str(run["id"]) for run in answer.json().get("taskRunList") or ()}
 
     def history(self, execution: str) -> list[str]:
         """The states it was in, oldest first."""
@@ -172,11 +176,16 @@ class Handler:
         answer.raise_for_status()
         return str(answer.json()["id"])
 
-    def replay(self, execution: str) -> str:
-        """Runs an execution again from its start; answers the new one's id."""
-        answer = self._kestra.post(f"/api/v1/main/executions/{execution}/actions/replay")
+    def replay(self, execution: str, task: str | None = None) -> str:
+        """Runs an execution again from its start, or from a task on; answers the new one's id."""
+        query = {"taskRunId": self._task_runs(execution)[task]} if task else {}
+        answer = self._kestra.post(f"/api/v1/main/executions/{execution}/actions/replay", params=query)
         answer.raise_for_status()
         return str(answer.json()["id"])
+
+    def delete(self, execution: str) -> None:
+        """As Kestra's own UI does: it is gone."""
+        self._kestra.delete(f"/api/v1/main/executions/{execution}").raise_for_status()
 
     def restart(self, execution: str) -> None:
         """As Kestra's own UI does."""
@@ -238,3 +247,30 @@ class Handler:
         texts = [self._kestra.get(f"/api/v1/main/executions/{execution}").text]
         texts.append(self._kestra.get(f"/api/v1/main/outputs/{execution}").text)
         return "\n".join(texts)
+
+    # Other flows beside it ----------------------------------------------------------------------------------
+
+    def source(self, flow: str) -> str:
+        """A flow's text as Kestra has it."""
+        answer = self._kestra.get(f"/api/v1/main/flows/{NAMESPACE}/{flow}", params={"source": "true"})
+        answer.raise_for_status()
+        return str(answer.json()["source"])
+
+    def executions(self, flow: str) -> list[str]:
+        """The ids of all executions of a flow."""
+        found = self._kestra.get(
+            "/api/v1/main/executions/search",
+            params={
+                "filters[namespace][EQUALS]": NAMESPACE,
+                "filters[flowId][EQUALS]": flow,
+                "size": "100",
+                "sort": "state.startDate:desc",
+            },
+        )
+        found.raise_for_status()
+        return [str(each["id"]) for each in found.json()["results"]]
+
+    def call_webhook(self, flow: str, key: str, payload: Any) -> int:
+        """The HTTP status of a call without any login."""
+        address = f"{self.worker_settings.kestra_url}/api/v1/executions/webhook/{NAMESPACE}/{flow}/{key}"
+        return httpx.post(address, json=payload, timeout=60, trust_env=False).status_code
