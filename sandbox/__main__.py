@@ -89,6 +89,10 @@ def main(
     lan: Annotated[
         bool, typer.Option("--lan", help="Open the desk, and nothing else, to the network of this machine.")
     ] = False,
+    empty: Annotated[
+        bool,
+        typer.Option("--empty", help="Without tables, flow, people and desk, as a deployment finds it."),
+    ] = False,
     browser: Annotated[bool, typer.Option(help="Open the desk in a browser.")] = True,
     desk_port: int = Ports.desk,
     kestra_port: int = Ports.kestra,
@@ -111,7 +115,9 @@ def main(
     if reset:
         _wipe(folder)
     (folder / "logs").mkdir(exist_ok=True)
-    sandbox = Sandbox(folder, ports, Keys.of(folder), os.environ.get("GEMINI_API_KEY") or None, address)
+    sandbox = Sandbox(
+        folder, ports, Keys.of(folder), os.environ.get("GEMINI_API_KEY") or None, address, empty
+    )
 
     stopping = Event()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -122,8 +128,13 @@ def main(
     try:
         with screen:
             supervisor.start()
-        _introduce(sandbox)
-        if browser and sys.stdout.isatty():
+        if empty:
+            _console.print(
+                f"\n  Ready and empty; addresses and keys: {sandbox.endpoints_file}\n", markup=False
+            )
+        else:
+            _introduce(sandbox)
+        if browser and not empty and sys.stdout.isatty():
             webbrowser.open(f"http://127.0.0.1:{ports.desk}")
         supervisor.watch(_console.print)
     except KeyboardInterrupt:

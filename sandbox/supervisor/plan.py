@@ -46,6 +46,7 @@ class Sandbox:
     """One sandbox: its folder, ports and keys, and from them every program.
 
     `lan_address` opens the desk, and nothing else, to the network under that address of this machine.
+    `empty` is what a deployment finds: no table, no flow, no desk, nobody.
     """
 
     folder: Path
@@ -53,6 +54,7 @@ class Sandbox:
     keys: Keys
     gemini_api_key: str | None = None
     lan_address: str | None = None
+    empty: bool = False
 
     def url(self, port: int) -> str:
         return f"http://127.0.0.1:{port}"
@@ -178,7 +180,10 @@ class Sandbox:
         return self._command("Flow", "deploy", "--kv", "ACTION_DEMO_TOKEN=env:ACTION_DEMO_TOKEN")
 
     def endpoints(self, pid: int) -> dict[str, Any]:
-        """The content of endpoints.json: where everything is, with keys and demo accounts."""
+        """The content of endpoints.json: where everything is, with keys and demo accounts.
+
+        An empty sandbox has no demo accounts, and its desk is where one may be started.
+        """
         keys, ports = self.keys, self.ports
         people = [("vera", "viewer"), ("rita", "responder"), ("ana", "approver"), ("ada", "admin")]
         return {
@@ -204,6 +209,7 @@ class Sandbox:
                     "role": role,
                 }
                 for name, role in people
+                if not self.empty
             ],
             "pid": pid,
         }

@@ -40,6 +40,15 @@ class Supervisor:
             self._screen.begin(part.name)
             part.start()
             self._running.append(part)
+        if self._sandbox.empty:
+            for part in parts:
+                self._wait(part)
+        else:
+            self._fill(parts)
+        endpoints = self._sandbox.endpoints(os.getpid())
+        write_private(self._sandbox.endpoints_file, json.dumps(endpoints, indent=2))
+
+    def _fill(self, parts: list[Part]) -> None:
         kestra, *others = parts
         for database in others[:1]:
             self._wait(database)
@@ -54,8 +63,6 @@ class Supervisor:
         self._wait(kestra)
         self._run(self._sandbox.deploy(), tries=_DEPLOY_TRIES)
         self._wait(desk)
-        endpoints = self._sandbox.endpoints(os.getpid())
-        write_private(self._sandbox.endpoints_file, json.dumps(endpoints, indent=2))
 
     def watch(self, say: Callable[[str], None]) -> None:
         """Until `stopping` is set: restarts what dies; raises PartFailed when it keeps dying."""

@@ -20,14 +20,17 @@ ROOT = Path(__file__).parents[2]
 class RunningSandbox:
     """Started by the same command as `make demo`; `endpoints` is the content of endpoints.json."""
 
-    def __init__(self, folder: Path, seconds: float = 120) -> None:
+    def __init__(self, folder: Path, seconds: float = 120, *options: str) -> None:
         self.folder = folder
         self._clients: list[httpx.Client] = []
         self._signed_in: dict[str, Client] = {}
         self.log = folder.with_name(folder.name + ".log")
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "sandbox", "--data", str(folder), "--free-ports", "--no-browser"],
+                [
+                    *(sys.executable, "-m", "sandbox", "--data", str(folder)),
+                    *("--free-ports", "--no-browser", *options),
+                ],
                 cwd=ROOT,
                 env={name: value for name, value in os.environ.items() if not name.startswith("GEMINI_")},
                 stdout=output,
