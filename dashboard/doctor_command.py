@@ -14,6 +14,7 @@ from dashboard.domain.clock import to_iso, utc_now
 from dashboard.domain.finding import Finding, Health, summary
 from dashboard.domain.system import DoctorReport
 from dashboard.errors import ConfigurationError, IncidentScribeError
+from dashboard.kestra_api.address import KEY, AddressBook
 from dashboard.kestra_api.client import KestraApi
 from dashboard.resources import flow_file, newest_migration, privileges, probe_file
 from dashboard.settings import AnonSettings, KestraSettings, ServiceSettings
@@ -36,9 +37,13 @@ def _kestra(seen: DoctorReport | None, *, probe: bool) -> list[Finding]:
     if isinstance(settings, IncidentScribeError):
         return [_not_set("Kestra", settings)]
     source = flow_file().read_text(encoding="utf-8")
-    with KestraApi(settings) as api:
+    book = AddressBook(settings.kestra_url, settings.kestra_allowed_hosts)
+    rows = seen.config if seen else ()
+    book.take(next((row.value for row in rows if row.key == KEY and not row.from_environment), None))
+    address = book.current
+    with KestraApi(settings.model_copy(update={"kestra_url": address.url})) as api:
         answers = doctor_kestra.ask_kestra(api)
-        found = doctor_kestra.examine(answers, source, settings.webhook_key.get_secret_value(), seen)
+        found = doctor_kestra.examine(answers, source, settings.webhook_key.get_secret_value(), address, seen)
         if isinstance(answers.instance, IncidentScribeError):
             return found
         if not probe:

@@ -13,8 +13,10 @@ import yaml
 from dashboard.domain.clock import utc_now
 from dashboard.domain.execution import FlowIdentity
 from dashboard.domain.finding import Finding, Health
-from dashboard.domain.system import KestraSeen, SystemReport
+from dashboard.domain.overview import WORKER_SILENT_AFTER
+from dashboard.domain.system import KestraSeen, SystemReport, WorkerBeat
 from dashboard.errors import IncidentScribeError
+from dashboard.kestra_api.address import KEY, Address
 from dashboard.kestra_api.models import Instance
 from dashboard.worker.start import FLOW_ID, NAMESPACE
 
@@ -76,6 +78,38 @@ def kestra_answers(answer: Instance | IncidentScribeError, seen: Sequence[Kestra
             "Give desk and worker the same KESTRA_URL.",
         )
     return Finding("Kestra", Health.WELL, found, checked)
+
+
+def address_in_force(address: Address, seen: SystemReport | None) -> Finding:
+    """Where Kestra is looked for here and by the workers, and what was written but not taken."""
+    part = "Kestra's address"
+    checked = "KESTRA_URL of system_config wins over the environment, unless it is refused."
+    is_written = address.written is not None and address.refused is None
+    found = f"{address.url}, {'as system_config says' if is_written else 'from the environment'}."
+    refused = address.refused
+    for worker in _alive(seen):
+        theirs, not_taken = worker.facts.get("kestra_url"), worker.facts.get("kestra_url_refused")
+        refused = refused or (not_taken if isinstance(not_taken, str) else None)
+        if isinstance(theirs, str) and theirs != address.url:
+            found += f" The worker {worker.name} asks at {theirs}."
+    if refused is None:
+        return Finding(part, Health.WELL, found, checked)
+    written = next((row.value for row in seen.config if row.key == KEY), None) if seen else address.written
+    return Finding(
+        part,
+        Health.ILL,
+        f"{written or 'What is written'} is refused: it {refused}. In force stays {found}",
+        checked,
+        "Write an https address into system_config, or remove the row.",
+        "update system_config set value = 'https://...' where key = 'KESTRA_URL';",
+        "The change has no effect.",
+    )
+
+
+def _alive(seen: SystemReport | None) -> list[WorkerBeat]:
+    if seen is None:
+        return []
+    return [worker for worker in seen.workers if seen.now - worker.beat_at <= WORKER_SILENT_AFTER]
 
 
 def flow_in_step(answer: FlowIdentity | IncidentScribeError | None, source: str) -> Finding:
@@ -150,9 +184,12 @@ def values_present(answer: Collection[str] | IncidentScribeError) -> Finding:
     return Finding(part, Health.WELL, f"All {len(KV_NEEDED)} that are needed are there.", checked)
 
 
-def examine(probe: KestraProbe, source: str, key: str, seen: SystemReport | None) -> list[Finding]:
+def examine(
+    probe: KestraProbe, source: str, key: str, address: Address, seen: SystemReport | None
+) -> list[Finding]:
     """Everything about Kestra; `source` is the flow's file, `key` that of its webhook."""
     return [
+        address_in_force(address, seen),
         kestra_answers(probe.instance, seen.instances if seen else ()),
         flow_in_step(probe.flow, source),
         webhook_set(probe.flow, key, seen.last_start_at if seen else None),

@@ -116,6 +116,8 @@ class KestraSettings(Settings):
     kestra_url: Url = "http://127.0.0.1:8080"
     kestra_username: str = "admin@kestra.io"
     kestra_password: SecretStr
+    # Hosts that a KESTRA_URL in system_config may name; empty: any by https.
+    kestra_allowed_hosts: Names = Field(default=(), validation_alias="INCIDENTSCRIBE_KESTRA_ALLOWED_HOSTS")
     webhook_key: SecretStr = Field(
         default=SecretStr("incident-webhook-key"), validation_alias="INCIDENTSCRIBE_WEBHOOK_KEY"
     )

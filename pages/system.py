@@ -41,7 +41,9 @@ def timed_report() -> tuple[SystemReport, float, datetime]:
 def kestra(seen: SystemReport | None) -> list[Finding]:
     """What can be said of Kestra; without the database's word too."""
     source = flow_file().read_text(encoding="utf-8")
-    found = doctor_kestra.examine(probes.probe_kestra(), source, probes.webhook_key(), seen)
+    found = doctor_kestra.examine(
+        probes.probe_kestra(), source, probes.webhook_key(), probes.kestra_address(), seen
+    )
     return [*found, doctor_probe.not_probed()]
 
 

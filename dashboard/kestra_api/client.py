@@ -34,6 +34,10 @@ from dashboard.settings import KestraSettings
 # Kestra is asked for its version again after this, and whenever it could not be reached.
 _LINE_SECONDS = 300.0
 _KV_PAGE = 100
+# 404 of a Kestra, 501 of what stands in for one.
+_NO_SUCH_ADDRESS = (404, 501)
+# Connections to former addresses: whatever was under way there has ended by the second move after it.
+_MOST_FORMER = 2
 
 
 class _Validations(RootModel[list[Validated]]):
@@ -59,12 +63,32 @@ class KestraApi:
     """A client for one Kestra. Safe to share between threads; close it at the end."""
 
     def __init__(self, settings: KestraSettings, transport: httpx.BaseTransport | None = None) -> None:
+        self._settings = settings
+        self._transport = transport
         self._connection = Connection(settings, transport, self._forget_line)
+        self._former: list[Connection] = []
         self._line: paths.Line | None = None
         self._line_until = 0.0
 
     def close(self) -> None:
-        self._connection.close()
+        for connection in (*self._former, self._connection):
+            connection.close()
+
+    @property
+    def url(self) -> str:
+        """The address that is asked now."""
+        return self._settings.kestra_url
+
+    def move_to(self, url: str) -> None:
+        """Ask at another address from now on; what is under way at the former may end there."""
+        if url == self.url:
+            return
+        self._settings = self._settings.model_copy(update={"kestra_url": url})
+        while len(self._former) >= _MOST_FORMER:
+            self._former.pop(0).close()
+        self._former.append(self._connection)
+        self._connection = Connection(self._settings, self._transport, self._forget_line)
+        self._forget_line()
 
     def __enter__(self) -> Self:
         return self
@@ -189,7 +213,7 @@ class KestraApi:
             return run.outputs
         for address in addresses[:-1]:
             response = self._connection.send("GET", address)
-            if response.status_code != 404:
+            if response.status_code not in _NO_SUCH_ADDRESS:
                 raise_for_refusal(response, f"the outputs of {task_id}")
                 return read(_Outputs, response).root
         response = self._connection.request("GET", addresses[-1], f"the outputs of {task_id}")

@@ -9,6 +9,7 @@ import streamlit as st
 from supabase import Client
 
 from dashboard.errors import IncidentScribeError
+from dashboard.live.following import desk_kestra
 from dashboard.routes import OVERVIEW, safe_next
 from dashboard.settings import WebSettings
 from dashboard.store import people
@@ -80,6 +81,7 @@ def current_user() -> CurrentUser | None:
     person = read(f"person_{found.user_id}", lambda: _person(found.user_id, client)).value
     if person is None or not person.active:
         return None
+    desk_kestra().look(client)
     writer = as_user(settings(), found.access_token, viewer=st.context.ip_address)
     return CurrentUser(person, client, writer, form_token(cookie, LOGOUT_FORM), is_demo(settings()))
 

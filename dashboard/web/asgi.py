@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from dashboard.live.board import board
 from dashboard.live.feed import NewsFeed
-from dashboard.live.following import followers
+from dashboard.live.following import desk_kestra, followers
 from dashboard.resources import streamlit_options
 from dashboard.settings import WebSettings
 from dashboard.web import live_script
@@ -45,7 +45,14 @@ async def _lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
 
 def desk_routes(settings: WebSettings, sessions: DeskSessions) -> list[BaseRoute]:
     """The desk's own routes, beside Streamlit's."""
-    live = LiveChannel(settings, sessions, board=board, feed=NewsFeed(board), followers=followers)
+    live = LiveChannel(
+        settings,
+        sessions,
+        board=board,
+        feed=NewsFeed(board),
+        followers=followers,
+        look=lambda user: desk_kestra().look(user),
+    )
     return [
         Route("/healthz", healthz),
         *SignIn(settings, sessions).routes(),

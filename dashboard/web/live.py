@@ -16,6 +16,7 @@ from typing import Final
 from anyio import create_task_group, fail_after, to_thread
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from supabase import Client
 
 from dashboard.errors import IncidentScribeError, UpstreamUnreachable
 from dashboard.kestra_api.followers import Followers
@@ -63,13 +64,18 @@ class LiveChannel:
         board: Board,
         feed: NewsFeed,
         followers: Callable[[], Followers],
+        look: Callable[[Client], object],
     ) -> None:
-        """`followers` is asked for them when somebody first watches an execution."""
+        """`followers` is asked for them when somebody first watches an execution.
+
+        `look` is called with each viewer's client from time to time, to see what was written for the desk.
+        """
         self.settings = settings
         self.sessions = sessions
         self.board = board
         self.feed = feed
         self.followers = followers
+        self.look = look
         self._open: Counter[str] = Counter()
 
     def route(self) -> WebSocketRoute:
@@ -138,9 +144,10 @@ class Viewer:
             found = self._channel.sessions.find(self._cookie)
             if found is None:
                 return SIGNED_OUT
+            user = as_user(self._channel.settings, found.access_token, screen_http_client())
+            self._channel.look(user)
             if not ask_right:
                 return None
-            user = as_user(self._channel.settings, found.access_token, screen_http_client())
             if self._topic.kind is not Kind.ORGANIZATION:
                 allowed = executions.is_readable(user, self._topic.id)
             else:

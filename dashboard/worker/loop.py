@@ -32,9 +32,12 @@ from dashboard.worker.command import Commander
 from dashboard.worker.deliver import Deliverer
 from dashboard.worker.look_back import LookBack
 from dashboard.worker.notify import Notifier, channels_of
+from dashboard.worker.pace import Every, Trouble
 from dashboard.worker.reconcile import EVERY_SECONDS as RECONCILE_SECONDS
 from dashboard.worker.reconcile import Reconciler
 from dashboard.worker.start import Starter
+from dashboard.worker.whereabouts import LOOK_SECONDS as ADDRESS_SECONDS
+from dashboard.worker.whereabouts import Whereabouts
 
 log = logging.getLogger(__name__)
 
@@ -49,44 +52,6 @@ _BEAT_SECONDS = 10.0
 _THREADS = 4
 LEASE_SECONDS = 60
 _LONGEST_PAUSE_SECONDS = 5.0
-
-
-class _Every:
-    """True at the first question, and then once in so many seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._next = float("-inf")
-
-    def is_due(self) -> bool:
-        now = time.monotonic()
-        if now < self._next:
-            return False
-        self._next = now + self._seconds
-        return True
-
-
-class _Trouble:
-    """Says once that something does not work, and once that it works again."""
-
-    def __init__(self, subject: str) -> None:
-        self._subject = subject
-        self._last: str | None = None
-
-    @property
-    def last(self) -> str | None:
-        """What does not work now, or None."""
-        return self._last
-
-    def raised(self, error: IncidentScribeError) -> None:
-        if str(error) != self._last:
-            log.warning("trouble with %s: %s", self._subject, error)
-        self._last = str(error)
-
-    def passed(self) -> None:
-        if self._last is not None:
-            log.info("no more trouble with %s", self._subject)
-        self._last = None
 
 
 class Worker:
@@ -108,6 +73,7 @@ class Worker:
         self._lease_seconds = lease_seconds
         self._http = new_http_client(supabase_transport)
         self._kestra = KestraApi(settings, kestra_transport)
+        self._whereabouts = Whereabouts(self._kestra, settings)
         self._starter = Starter(
             self._kestra,
             settings.webhook_key.get_secret_value(),
@@ -116,8 +82,10 @@ class Worker:
         )
         self._deliverer = Deliverer(self._kestra, self._instance_uuid)
         self._commander = Commander(self._kestra, self._instance_uuid)
+        channels = channels_of(settings, self._http)
+        self._channels = sorted(channels)
         self._notifier = Notifier(
-            channels_of(settings, self._http),
+            channels,
             settings.desk_url,
             lambda approval_id: outbox.is_waiting(self._client(), approval_id),
         )
@@ -128,11 +96,12 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._started_at = clock()
-        self._heart = _Every(_BEAT_SECONDS)
-        self._expiry = _Every(_EXPIRE_SECONDS)
-        self._supabase_trouble = _Trouble("the outbox")
-        self._reconcile_trouble = _Trouble("reconciling")
-        self._notice_trouble = _Trouble("notices")
+        self._heart = Every(_BEAT_SECONDS)
+        self._expiry = Every(_EXPIRE_SECONDS)
+        self._address = Every(ADDRESS_SECONDS)
+        self._supabase_trouble = Trouble("the outbox")
+        self._reconcile_trouble = Trouble("reconciling")
+        self._notice_trouble = Trouble("notices")
 
     def __enter__(self) -> Self:
         return self
@@ -194,7 +163,7 @@ class Worker:
         reconciling.join()
         log.info("worker=%s stopped", self.name)
 
-    def _repeat(self, tick: Callable[[], bool], trouble: _Trouble, wait: Callable[[float], object]) -> None:
+    def _repeat(self, tick: Callable[[], bool], trouble: Trouble, wait: Callable[[float], object]) -> None:
         pause = POLL_SECONDS
         while not self._stopping.is_set():
             try:
@@ -214,6 +183,8 @@ class Worker:
     def tick(self) -> bool:
         """One round; True when there was work, so that the next round need not wait."""
         client = self._client()
+        if self._address.is_due():
+            self._whereabouts.look(client)
         if self._heart.is_due():
             self._beat(client)
         if not self._first_look_tried:
@@ -260,7 +231,14 @@ class Worker:
 
     def _beat(self, client: Client) -> None:
         trouble = self._reconcile_trouble.last
-        workers.beat(client, self.name, started_at=self._started_at, version=_VERSION, trouble=trouble)
+        workers.beat(
+            client,
+            self.name,
+            started_at=self._started_at,
+            version=_VERSION,
+            trouble=trouble,
+            facts={"channels": self._channels, **self._whereabouts.facts()},
+        )
 
     def _pay(self, row: Leased) -> None:
         """Attempt one row and settle it."""

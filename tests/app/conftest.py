@@ -18,6 +18,7 @@ from dashboard.domain.execution import FlowIdentity
 from dashboard.domain.listing import IncidentPage
 from dashboard.domain.overview import Overview, Trend
 from dashboard.domain.system import SystemReport
+from dashboard.kestra_api.address import Address
 from dashboard.kestra_api.models import Instance
 from dashboard.kestra_api.observation import LogSnapshot, Snapshot
 from dashboard.resources import flow_file
@@ -99,6 +100,7 @@ def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, name, lambda *_, answer=answer, **__: answer)
     monkeypatch.setattr(session, "current_user", person)
     monkeypatch.setattr(probes, "probe_anon", lambda: ())
+    monkeypatch.setattr(probes, "kestra_address", lambda: Address("http://127.0.0.1:8080"))
     monkeypatch.setattr(probes, "probe_kestra", well_kestra)
     monkeypatch.setattr(probes, "webhook_key", lambda: "incident-webhook-key")
     monkeypatch.setattr(kestra, "watch", lambda _: Snapshot())

@@ -78,6 +78,7 @@ class Desk:
             board=self.board,
             feed=NewsFeed(self.board, pause_seconds=0.05),
             followers=lambda: self.followers,  # type: ignore[arg-type,return-value]
+            look=lambda user: None,
         )
         app = Starlette(routes=[channel.route()], middleware=desk_middleware(settings, self.sessions))
         self.client = TestClient(app, base_url=ORIGIN)

@@ -44,6 +44,7 @@ class FakeSupabase:
         self.calls: list[tuple[str, Json]] = []
         self.executions: list[Json] = []
         self.missed: list[str] = []
+        self.config: list[Json] = []
         self.reported: set[str] = set()
         self.settle_refusal: Json | None = None
         self.incident: Json = {
@@ -63,6 +64,8 @@ class FakeSupabase:
     def __call__(self, request: httpx.Request) -> httpx.Response:
         assert request.headers["authorization"] == "Bearer service-key"
         name = request.url.path.rsplit("/", 1)[1]
+        if request.method == "GET" and name == "system_config":
+            return httpx.Response(200, json=self.config)
         if request.method == "GET":
             return httpx.Response(200, json=self.executions if name == "executions" else [self.incident])
         args = json.loads(request.read())
