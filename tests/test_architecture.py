@@ -78,6 +78,7 @@ def test_only_the_store_speaks_to_supabase_and_only_the_client_to_kestra() -> No
         "dashboard/administration.py",
         "dashboard/audit.py",
         "dashboard/cli",
+        "dashboard/live/following.py",
         "dashboard/ui/session.py",
         "dashboard/worker/",
         "dashboard/web/",
