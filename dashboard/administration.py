@@ -22,6 +22,7 @@ from dashboard.store.administration import Added, Applied
 from dashboard.store.connection import as_anon, as_user
 from dashboard.store.people import Person
 from dashboard.store.tokens import sign_in, sign_out
+from dashboard.terminal import printable
 
 Say = Callable[[str], None]
 Ask = Callable[[str, bool], str]
@@ -237,7 +238,7 @@ def show_hold(admin: Client, say: Say) -> None:
     for run in holds.list_forgotten(admin, hold):
         acts = ", ".join(f"{each.action_key}={each.outcome}" for each in run.actions) or "nothing"
         say(
-            _printable(
+            printable(
                 f"execution={run.kestra_execution_id} state={run.state} known={'yes' if run.known else 'no'}"
                 f" incident={run.external_id or '-'} service={run.service or '-'} carried out: {acts}"
             )
@@ -251,8 +252,3 @@ def release_hold(admin: Client, reason: str, say: Say) -> None:
         f"the workers act again; starts withdrawn: {released.withdrawn_starts},"
         f" approvals cancelled: {released.cancelled_approvals}"
     )
-
-
-def _printable(line: str) -> str:
-    """What others wrote does not steer the terminal."""
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in line)

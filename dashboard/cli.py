@@ -33,6 +33,10 @@ def deploy(
         list[str] | None,
         typer.Option(help="A further value for the flow, as NAME=env:VARIABLE; may be repeated."),
     ] = None,
+    flow: Annotated[
+        Path | None,
+        typer.Option(help="A changed copy of the flow, instead of this version's own.", dir_okay=False),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would change, change nothing, and exit with 0.")
     ] = False,
@@ -49,7 +53,7 @@ def deploy(
     settings = load_or_ask(DeploySettings, ask if sys.stdin.isatty() else None)
     values = deployment.kv_from_settings(settings) | deployment.kv_from_environment(kv or [], os.environ)
     with KestraApi(settings) as api:
-        plan = deployment.read_plan(api, flow_file().read_text(encoding="utf-8"), values)
+        plan = deployment.read_plan(api, deployment.read_flow(flow or flow_file()), values)
         deployment.describe(plan, typer.echo)
         if dry_run:
             typer.echo("Nothing was changed.")

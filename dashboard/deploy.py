@@ -11,7 +11,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
+
+import yaml
 
 from dashboard.domain.execution import FlowIdentity
 from dashboard.errors import ConfigurationError, InvalidInput, NotAllowed, UpstreamProtocolError
@@ -112,6 +115,25 @@ class Plan:
                 line = line.replace(value, "[hidden]")
         # What stands in Kestra may be anybody's: nothing of it steers the terminal.
         return printable(line)
+
+
+def read_flow(file: Path) -> str:
+    """A flow's text that is ours by namespace and id, whatever else was changed. Raises InvalidInput."""
+    try:
+        source = file.read_text(encoding="utf-8")
+        flow = yaml.safe_load(source)
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be read: {error.strerror}.") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InvalidInput(f"{file} is no YAML.") from error
+    named = (flow.get("namespace"), flow.get("id")) if isinstance(flow, dict) else None
+    if named != (NAMESPACE, FLOW_ID):
+        raise InvalidInput(
+            f"{file} is not the flow {FLOW_ID} of the namespace {NAMESPACE}.",
+            means="Nothing was changed. Desk and worker know the flow by these names.",
+            to_do="Save other flows in Kestra's own editor.",
+        )
+    return source
 
 
 def read_plan(api: DeployApi, source: str, values: Mapping[str, str]) -> Plan:

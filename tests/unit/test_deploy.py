@@ -4,7 +4,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from dashboard.deploy import carry_out, describe, kv_from_environment, kv_from_settings, read_plan
+from dashboard.deploy import carry_out, describe, kv_from_environment, kv_from_settings, read_flow, read_plan
 from dashboard.domain.execution import FlowIdentity
 from dashboard.errors import ConfigurationError, InvalidInput, NotAllowed, UpstreamUnreachable
 from dashboard.kestra_api.client import KestraApi
@@ -221,6 +221,18 @@ def test_a_value_on_the_command_line_is_refused(text: str) -> None:
 def test_a_variable_that_is_not_set_is_named() -> None:
     with pytest.raises(ConfigurationError, match="TOKEN is not set"):
         kv_from_environment(["ACTION_X=env:TOKEN"], {})
+
+
+def test_a_changed_copy_of_the_flow_is_taken_and_another_flow_is_not(tmp_path: Path) -> None:
+    copy = tmp_path / "ours.yml"
+    copy.write_text("id: incident-handler\nnamespace: incident.response\ntasks: []\n")
+    assert read_flow(copy) == copy.read_text()
+    for other in ("id: other\nnamespace: incident.response\n", "- a\n", "id: [\n"):
+        copy.write_text(other)
+        with pytest.raises(InvalidInput):
+            read_flow(copy)
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        read_flow(tmp_path / "none.yml")
 
 
 def test_the_checkout_has_flow_migrations_and_pages() -> None:
