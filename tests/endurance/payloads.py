@@ -76,9 +76,10 @@ def _payload(name: str, kilobytes: int) -> dict[str, Any]:
 def _wait(sandbox: RunningSandbox, execution: str, begun: float) -> str:
     """The state in which the execution ends or waits; the last one seen when the time is up."""
     state = "CREATED"
+    kestra = sandbox.kestra()
     while time.monotonic() - begun < _MOST_SECONDS:
         try:
-            found = sandbox.kestra().get(f"/api/v1/main/executions/{execution}")
+            found = kestra.get(f"/api/v1/main/executions/{execution}")
             state = found.json()["state"]["current"] if found.is_success else state
         except httpx.TimeoutException:
             state = f"{state}, engine too busy to answer"
