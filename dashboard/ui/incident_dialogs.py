@@ -215,6 +215,8 @@ def _render_severities(asked: Asked) -> Callable[[], Json] | None:
 
 
 def _press(asked: Asked, read: Callable[[], Json] | None, deeds: Deeds) -> None:
+    if _open() is None:  # done or cancelled a moment ago, and still on the screen
+        return
     payload = read() if read else {}
     text = str(payload.get("text", ""))
     try:

@@ -101,7 +101,8 @@ def _render_foot(
         st.caption(", ".join(told) + ".", width="stretch")
         st.download_button(
             "Download as text",
-            clean(as_text(chosen)),
+            # Made at the click: a file for every line that comes in would be gone before anybody fetched it.
+            lambda: clean(as_text(chosen)),
             file_name=file_name,
             mime="text/plain",
             icon=":material/download:",

@@ -39,7 +39,7 @@ def _render(incident: Incident) -> None:
         st.code(clean("\n".join(incident.logs[-_LINES_SHOWN:])), language=None, wrap_lines=True, height=240)
         st.download_button(
             "Download all log lines",
-            clean("\n".join(incident.logs)),
+            lambda: clean("\n".join(incident.logs)),
             file_name="reported-log.txt",
             mime="text/plain",
             icon=":material/download:",

@@ -5,6 +5,9 @@ const LONGEST_HOLD = 5000 // a release outside of the window is not heard
 // A run that is asked for under the name of the page that is being left empties the page that comes (Streamlit
 // 1.67): after a click nothing is asked for until the page that it leads to has begun, or its own run has.
 const LONGEST_LEAVE = 5000, LONGEST_PRESS = 2000, SETTLE = 300
+// A part that is asked for while the whole page runs begins the moment that has ended, and what the page no longer
+// holds then stays on the screen for ever (Streamlit 1.67): nothing is asked for until that is taken away.
+const LONGEST_WHOLE = 10000, TAKEN_AWAY = 100
 const STEP = 5 // between two fragments: changes of one browser task go out under a single fragment's name
 const LONGEST_WAIT = 2000 // between attempts to connect
 const REFUSED_WAIT = 30000 // the right to a topic may still come
@@ -16,7 +19,7 @@ const kept = new WeakMap() // parentElement -> listener
 const epoch = (version) => version.split(".")[0]
 const number = (version) => Number(version.split(".")[1])
 const newer = (a, b) => epoch(a) === epoch(b) && number(a) > number(b)
-let heldUntil = 0, leavingUntil = 0, pressedUntil = 0, signedOut = false, pumping = false, serverEpoch = null, foreignSince = 0
+let heldUntil = 0, leavingUntil = 0, pressedUntil = 0, wholeUntil = 0, signedOut = false, pumping = false, serverEpoch = null, foreignSince = 0
 
 // What a listener should ask for now, or null. `tries` counts what was asked for and has not helped yet.
 function wanted(listener, now) {
@@ -43,7 +46,7 @@ function wanted(listener, now) {
 // Ask for one run, then look again: never two fragments in one task.
 function pump() {
   const now = Date.now()
-  if (pumping || now < Math.max(heldUntil, leavingUntil, pressedUntil) || document.hidden) return
+  if (pumping || now < Math.max(heldUntil, leavingUntil, pressedUntil, wholeUntil) || document.hidden) return
   // The whole page before its parts, and what stands under a headline before the rest.
   const inOrder = [...listeners].sort((a, b) => b.whole - a.whole || b.isSpoken - a.isSpoken)
   for (const listener of inOrder) {
@@ -133,6 +136,15 @@ function start(data, parentElement) {
   return listener
 }
 
+const STATE = "data-test-script-state"
+const isRunning = () => document.querySelector(`[${STATE}]`)?.getAttribute(STATE) !== "notRunning"
+function hasEnded() {
+  if (!wholeUntil || isRunning()) return
+  wholeUntil = Math.min(wholeUntil, Date.now() + TAKEN_AWAY)
+  setTimeout(pump, TAKEN_AWAY + 1)
+}
+new MutationObserver(hasEnded).observe(document, { attributeFilter: [STATE], subtree: true })
+
 const on = (name, act) => document.addEventListener(name, act, { capture: true })
 on("pointerdown", () => { heldUntil = Date.now() + LONGEST_HOLD })
 for (const name of ["pointerup", "pointercancel"]) on(name, () => {
@@ -163,7 +175,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   listener.rerun = (news) => setTriggerValue("news", news)
   if (listener.run !== data.run) {
-    if (listener.whole) leavingUntil = 0 // drawn at the beginning of every whole run
+    if (listener.whole) { // drawn at the beginning of every whole run
+      leavingUntil = 0
+      wholeUntil = Date.now() + LONGEST_WHOLE
+      setTimeout(hasEnded, TAKEN_AWAY) // where it has ended before this was called
+    }
     pressedUntil = Math.min(pressedUntil, Date.now() + SETTLE) // a press may lead to another page yet
     Object.assign(listener, { run: data.run, ranAt: Date.now(), shown: data.topics, epoch: data.epoch })
     Object.assign(listener, { fallback: data.fallback, refresh: data.refresh })
