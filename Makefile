@@ -37,8 +37,18 @@ bench-engine: .venv/dev ## Measure the engine and what our client adds, and how 
 bench-desk: .venv/dev ## Measure how soon the desk shows, what it bears, and its pages with a long history
 	$(BIN)/python -m benchmarks.desk $(ARGS)
 
+wheel: .venv/build ## Build the wheel into dist/
+	$(BIN)/pip wheel --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+
+wheel-check: .venv/dev ## Install the built wheel elsewhere, set up an empty sandbox by it, and let an incident through
+	IMAGE_STEPS=all $(BIN)/pytest tests/contract/test_image_steps.py
+	$(BIN)/python -m tests.wheel_check
+
 compose-env: ## Write .env for docker-compose.yml, with passwords made here
 	@$(PYTHON) containers/compose_env.py
+
+configure-doc: .venv/dev ## Write docs/configure.md anew from the settings
+	$(BIN)/python -m tests.support.configure_doc
 
 lint: .venv/dev ## Check style and types
 	$(BIN)/ruff check .
@@ -53,4 +63,4 @@ lint: .venv/dev ## Check style and types
 	$(BIN)/pip install --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.PHONY: help demo test smoke endurance bench-db bench-engine bench-desk privileges compose-env lint faults screenshots
+.PHONY: help demo test smoke endurance bench-db bench-engine bench-desk privileges wheel wheel-check compose-env configure-doc lint faults screenshots
