@@ -1,8 +1,6 @@
 """A proposal that is edited and a decision that is withdrawn: new approvals, nothing overwritten."""
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -131,29 +129,6 @@ def test_a_stale_page_cannot_decide_on_what_was_edited(desk: Desk) -> None:
     assert refused(lambda: desk.decide(desk.ben, old_text_on_new)).code == "stale_content"
 
 
-def at_once(*calls: Callable[[], object]) -> list[str]:
-    """ "done", or the code of the refusal, for each; all of them begun at the same moment."""
-    barrier = threading.Barrier(len(calls))
-
-    def attempt(call: Callable[[], object]) -> str:
-        barrier.wait(10)
-        try:
-            call()
-        except Refused as no:
-            return str(no.code)
-        return "done"
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(attempt, calls))
-
-
-@pytest.mark.parametrize("_round", range(5))
-def test_an_edit_and_a_decision_at_once_have_one_winner(desk: Desk, _round: int) -> None:
-    _, old = desk.waiting()
-    outcomes = at_once(lambda: edit(desk, desk.ana, old), lambda: desk.decide(desk.ben, old))
-    assert outcomes in (["already_decided", "done"], ["done", "not_pending"])
-
-
 def test_a_withdrawn_decision_leaves_the_same_text_waiting(desk: Desk) -> None:
     execution, old = desk.waiting()
     desk.decide(desk.ana, old)
@@ -208,14 +183,3 @@ def test_what_was_begun_is_not_withdrawn(desk: Desk) -> None:
     desk.decide(desk.ana, old)
     assert desk.begin(execution)["allowed"]
     assert refused(lambda: withdraw(desk, desk.ana, old)).code == "delivered"
-
-
-@pytest.mark.parametrize("_round", range(5))
-def test_a_withdrawal_and_the_act_at_once_have_one_winner(desk: Desk, _round: int) -> None:
-    execution, old = desk.waiting()
-    desk.decide(desk.ana, old)
-    leave: list[dict[str, Any]] = []
-    (_, withdrawal) = at_once(
-        lambda: leave.append(desk.begin(execution)), lambda: withdraw(desk, desk.ana, old)
-    )
-    assert (leave[0]["allowed"], withdrawal) in ((True, "delivered"), (False, "done"))
