@@ -15,8 +15,8 @@ test: .venv/dev ## Run all tests
 smoke: .venv/dev ## Drive the whole story through public interfaces, in a sandbox of its own
 	$(BIN)/python -m tests.smoke
 
-faults: .venv/dev ## Kill worker, act and clients at every named point, and finish each story
-	FAULTS=all $(BIN)/pytest tests/faults/test_killed.py $(ARGS)
+faults: .venv/dev ## Kill worker, act and clients at every named point and finish each story; races in the database
+	FAULTS=all $(BIN)/pytest tests/faults/test_killed.py tests/sql/test_races.py tests/sql/test_moments.py $(ARGS)
 
 endurance: .venv/dev ## Let the engine work for hours: 500 executions (RUNS=100 for fewer), payloads of every size, every ending
 	$(BIN)/python -m tests.endurance
