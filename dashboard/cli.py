@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
-import time
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -115,12 +115,13 @@ def serve(
     """Run the desk, with a worker inside where the service key is set."""
     import uvicorn
 
+    from dashboard import logs
     from dashboard.settings import WebSettings
 
     settings = WebSettings.load()
     if no_worker:
         os.environ["INCIDENTSCRIBE_WORKER"] = "off"
-    log_to_stderr()
+    logs.set_up()
     # One process: followers and the worker are shared by all sessions of it.
     uvicorn.run(
         "dashboard.web.asgi:create_app",
@@ -135,33 +136,35 @@ def serve(
 
 
 @app.command()
-def worker() -> None:
+def worker(
+    metrics_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Serve /metrics and /healthz on this port.")
+    ] = None,
+    metrics_host: Annotated[
+        str,
+        typer.Option(help="Where; elsewhere than here it needs INCIDENTSCRIBE_METRICS_TOKEN."),
+    ] = "127.0.0.1",
+) -> None:
     """Run a worker by itself; any number may run beside each other and beside desks."""
-    from dashboard.settings import WorkerSettings
+    from dashboard import logs
+    from dashboard.settings import MetricsSettings, WorkerSettings
+    from dashboard.worker.exposed import serving
     from dashboard.worker.loop import Worker
 
     settings = WorkerSettings.load()
-    log_to_stderr()
+    token = MetricsSettings.load().metrics_token
+    logs.set_up()
     # Blocked before the first thread begins, so that only this one hears them.
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    running = Worker(settings)
-    running.start()
-    signal.sigwait(signals)
-    running.stop()
-
-
-def log_to_stderr() -> None:
-    """Structured lines in UTC. httpx stays quiet: it would write addresses, and with them the webhook key."""
-    formatter = logging.Formatter(
-        "%(asctime)s.%(msecs)03dZ level=%(levelname)s logger=%(name)s %(message)s", "%Y-%m-%dT%H:%M:%S"
-    )
-    formatter.converter = time.gmtime
-    handler = logging.StreamHandler()
-    handler.setFormatter(formatter)
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for noisy in ("httpx", "httpcore", "hpack"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    with ExitStack() as stack:
+        if metrics_port is not None:
+            known = token.get_secret_value() if token else None
+            stack.enter_context(serving(metrics_host, metrics_port, known))
+        running = Worker(settings)
+        running.start()
+        signal.sigwait(signals)
+        running.stop()
 
 
 def main() -> None:

@@ -110,6 +110,20 @@ def _environment_name(cls: type[Settings], location: str) -> str:
     return (alias if isinstance(alias, str) else location).upper()
 
 
+class LogSettings(Settings):
+    """How the log is written."""
+
+    log: Literal["text", "json"] = Field(default="text", validation_alias="INCIDENTSCRIBE_LOG")
+
+
+class MetricsSettings(Settings):
+    """Who may read the numbers; without a token only this machine itself."""
+
+    metrics_token: SecretStr | None = Field(
+        default=None, validation_alias="INCIDENTSCRIBE_METRICS_TOKEN", min_length=16
+    )
+
+
 class KestraSettings(Settings):
     """How to reach Kestra, and where our flow is in it."""
 
@@ -130,7 +144,7 @@ class AnonSettings(Settings):
     supabase_anon_key: SecretStr
 
 
-class WebSettings(AnonSettings, KestraSettings):
+class WebSettings(AnonSettings, KestraSettings, MetricsSettings):
     """The web part: the anon key and the signed-in person's token are all it has."""
 
     kestra_ui_url: Url | None = None

@@ -115,3 +115,21 @@ class DoctorReport(SystemReport):
     """The answer of `doctor_report`; `privileges` as the rows of supabase/privileges.csv."""
 
     privileges: tuple[tuple[str, ...], ...] = ()
+
+
+class OwedOfKind(Shape):
+    """What is owed of one kind; the age of the oldest is 0 where nothing is."""
+
+    kind: str
+    owed: int = 0
+    stuck: int = 0
+    oldest_seconds: float = 0.0
+
+
+class MetricsReport(Shape):
+    """The answer of `metrics_report`: numbers of the whole installation."""
+
+    outbox: tuple[OwedOfKind, ...] = ()
+    approvals: dict[str, int] = Field(default_factory=dict)
+    runs_live: int = 0
+    incidents_open: int = 0

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 from httpx_sse import EventSource
 
+from dashboard import metrics
 from dashboard.errors import UpstreamUnreachable
 from dashboard.kestra_api.answers import whole
 from dashboard.kestra_api.refusals import raise_for_refusal, translated
@@ -59,7 +60,7 @@ class Connection:
 
         A GET whose connection broke is asked once more, over a new one; nothing else is ever sent twice.
         """
-        with self._noticing(), translated():
+        with self._noticing(), self._counting_absence(), translated():
             if method == "GET":
                 with suppress(httpx.NetworkError, httpx.RemoteProtocolError):
                     return self._answer(self._http, method, path, **request)
@@ -67,7 +68,9 @@ class Connection:
 
     def _answer(self, client: httpx.Client, method: str, path: str, **request: Any) -> httpx.Response:
         with client.stream(method, path, **request) as response:
-            return whole(response, _ANSWER_SECONDS, _MOST_BYTES)
+            answer = whole(response, _ANSWER_SECONDS, _MOST_BYTES)
+        metrics.count_request("kestra", "ok" if answer.is_success else "refused")
+        return answer
 
     def request(self, method: str, path: str, subject: str, **request: Any) -> httpx.Response:
         """An answer inside 2xx; for another the error it means. `subject` names what is asked for."""
@@ -98,4 +101,13 @@ class Connection:
             yield
         except UpstreamUnreachable:
             self._on_absence()
+            raise
+
+    @contextmanager
+    def _counting_absence(self) -> Iterator[None]:
+        """Not for streams: they are silent while an execution waits."""
+        try:
+            yield
+        except UpstreamUnreachable:
+            metrics.count_request("kestra", "unreachable")
             raise

@@ -57,6 +57,10 @@ class _Pool(Generic[F]):
                 self._tidy(follower)
             return follower
 
+    def count(self) -> int:
+        with self._lock:
+            return sum(not follower.has_ended for follower in self._followers.values())
+
     def clear(self) -> list[F]:
         """All of them, none of which is handed out again."""
         with self._lock:
@@ -137,6 +141,10 @@ class Followers:
         """Call `listener` with every newer log, from the follower's thread: it must not block."""
         follower = self._logs.get(kestra_execution_id)
         return Subscription(follower, follower.listen(listener))
+
+    def count(self) -> int:
+        """How many are at work."""
+        return self._executions.count() + self._logs.count()
 
     def close(self, timeout_seconds: float = 0.0) -> None:
         """Stop all; threads that wait for a silent stream end with it, at the latest after 10 s."""

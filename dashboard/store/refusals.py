@@ -11,7 +11,7 @@ import httpx
 from postgrest.exceptions import APIError
 from supabase_auth.errors import AuthApiError, AuthError, AuthRetryableError, AuthWeakPasswordError
 
-from dashboard import errors
+from dashboard import errors, metrics
 from dashboard.domain.clock import parse_instant
 
 SERVICE = "Supabase"
@@ -40,9 +40,20 @@ _NOT_SIGNED_IN = frozenset({"PGRST300", "PGRST301", "PGRST302", "PGRST303", "401
 _MISSING_PART = frozenset({"PGRST202", "PGRST204", "PGRST205", "42P01", "42883", "42703"})
 
 
+def _says_no(error: Exception) -> bool:
+    """An answer, and not the absence of one."""
+    return not isinstance(error, errors.UpstreamUnreachable | errors.UpstreamProtocolError)
+
+
 @contextmanager
 def translated() -> Iterator[None]:
-    """Everything the Supabase libraries raise inside leaves as an error of our tree."""
+    """Everything the Supabase libraries raise inside leaves as an error of our tree; counted as a request."""
+    with metrics.counting("supabase", _says_no), _in_our_words():
+        yield
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
     try:
         yield
     except APIError as error:

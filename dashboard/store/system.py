@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from supabase import Client
 
-from dashboard.domain.system import DoctorReport, SystemReport
+from dashboard.domain.system import DoctorReport, MetricsReport, SystemReport
 from dashboard.errors import NotAllowed, NotSignedIn
 from dashboard.store.connection import call, rows
 from dashboard.store.reading import understood
@@ -18,6 +18,11 @@ def get_report(user: Client) -> SystemReport:
 def get_doctor_report(service: Client) -> DoctorReport:
     """The same of the whole installation, and who may do what. With the service role."""
     return understood(DoctorReport, call(service, "doctor_report"))
+
+
+def get_metrics(service: Client) -> MetricsReport:
+    """Numbers of the whole installation. With the service role."""
+    return understood(MetricsReport, call(service, "metrics_report"))
 
 
 # Nobody who is not signed in reads these; they hold what people and programs wrote.

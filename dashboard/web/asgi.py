@@ -11,6 +11,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Route
 
+from dashboard import metrics
 from dashboard.live.board import board
 from dashboard.live.feed import NewsFeed
 from dashboard.live.following import desk_kestra, followers
@@ -19,9 +20,10 @@ from dashboard.settings import WebSettings
 from dashboard.web import live_script
 from dashboard.web.guard import Guard
 from dashboard.web.headers import SecurityHeaders
-from dashboard.web.health import healthz
+from dashboard.web.health import Readiness, healthz
 from dashboard.web.live import LiveChannel
 from dashboard.web.look import use_options
+from dashboard.web.metrics import Metrics
 from dashboard.web.not_found import NotFound
 from dashboard.web.sessions import DeskSessions, desk_sessions
 from dashboard.web.sign_in import SignIn
@@ -53,8 +55,12 @@ def desk_routes(settings: WebSettings, sessions: DeskSessions) -> list[BaseRoute
         followers=followers,
         look=lambda user: desk_kestra().look(user),
     )
+    metrics.FOLLOWERS.set_function(lambda: desk_kestra().followers.count())
+    metrics.LIVE_SOCKETS.set_function(live.count)
     return [
         Route("/healthz", healthz),
+        Readiness(sessions.ask).route(),
+        Metrics(settings).route(),
         *SignIn(settings, sessions).routes(),
         live.route(),
         live_script.route(),

@@ -18,7 +18,9 @@ from dashboard.web import cookies, live, live_script
 from dashboard.web.sessions import DeskSessions
 
 # Streamlit's bundle is public code; everything a person may see comes over other paths.
-_OPEN_PATHS = frozenset({"/login", "/logout", "/healthz", "/favicon.png", "/manifest.json", live_script.PATH})
+_OPEN_PATHS = frozenset({"/login", "/logout", "/favicon.png", "/manifest.json", live_script.PATH})
+# Programs ask by address, under whatever name; the numbers ask for a token themselves.
+_FOR_PROGRAMS = frozenset({"/healthz", "/readyz", "/metrics"})
 _OPEN_FOLDER = "/static/"
 
 # Numbers about sessions, an API that drives pages, Streamlit's own sign-in: nothing here uses them.
@@ -43,7 +45,7 @@ def door(path: str) -> Door:
     path = path.rstrip("/") or "/"
     if path in _SHUT_PATHS or path.startswith(_SHUT_FOLDERS):
         return Door.SHUT
-    if path in _OPEN_PATHS or path.startswith(_OPEN_FOLDER):
+    if path in _OPEN_PATHS | _FOR_PROGRAMS or path.startswith(_OPEN_FOLDER):
         return Door.OPEN
     return Door.PART if path.startswith(_NOT_PAGES) else Door.PAGE
 
@@ -97,7 +99,7 @@ class Guard:
     async def _refusal(self, connection: HTTPConnection) -> Response | None:
         """The answer that ends a request here, or None when it may pass."""
         scope, path = connection.scope, connection.url.path
-        if path == "/healthz":  # a balancer asks by address, under whatever name
+        if path in _FOR_PROGRAMS and scope["type"] == "http":
             return None
         if not is_allowed_host(connection.headers.get("host"), self._allowed_hosts):
             return PlainTextResponse(

@@ -81,6 +81,10 @@ class LiveChannel:
     def route(self) -> WebSocketRoute:
         return WebSocketRoute(PATH, self.serve)
 
+    def count(self) -> int:
+        """How many are open."""
+        return self._open.total()
+
     async def serve(self, socket: WebSocket) -> None:
         """One socket from its opening to its end. Host and Origin were checked by the guard."""
         # Accepted in any case: a refusal before that reaches the page's script without a reason.

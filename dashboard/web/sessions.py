@@ -77,6 +77,10 @@ class DeskSessions:
             raise
         return cookie
 
+    def ask(self) -> None:
+        """Ask for a session that nobody has, as for those that people have. Raises errors of our tree."""
+        store.find_session(self._anon_on_screen(), cookie_hash(new_cookie()))
+
     def find(self, cookie: str | None) -> SignedIn | None:
         """The session behind a cookie with usable tokens, or None. Raises UpstreamUnreachable."""
         if not cookie:

@@ -20,6 +20,7 @@ from typing import Self
 import httpx
 from supabase import Client
 
+from dashboard import metrics
 from dashboard.domain.clock import Clock, utc_now
 from dashboard.errors import ConfigurationError, IncidentScribeError, LostLease, UpstreamError
 from dashboard.kestra_api.client import KestraApi
@@ -32,11 +33,11 @@ from dashboard.worker.command import Commander
 from dashboard.worker.deliver import Deliverer
 from dashboard.worker.look_back import LookBack
 from dashboard.worker.notify import Notifier, channels_of
+from dashboard.worker.numbers import Numbers
 from dashboard.worker.pace import Every, Trouble
 from dashboard.worker.reconcile import EVERY_SECONDS as RECONCILE_SECONDS
 from dashboard.worker.reconcile import Reconciler
 from dashboard.worker.start import Starter
-from dashboard.worker.whereabouts import LOOK_SECONDS as ADDRESS_SECONDS
 from dashboard.worker.whereabouts import Whereabouts
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class Worker:
         self._started_at = clock()
         self._heart = Every(_BEAT_SECONDS)
         self._expiry = Every(_EXPIRE_SECONDS)
-        self._address = Every(ADDRESS_SECONDS)
+        self._numbers = Numbers()
         self._supabase_trouble = Trouble("the outbox")
         self._reconcile_trouble = Trouble("reconciling")
         self._notice_trouble = Trouble("notices")
@@ -183,12 +184,12 @@ class Worker:
     def tick(self) -> bool:
         """One round; True when there was work, so that the next round need not wait."""
         client = self._client()
-        if self._address.is_due():
-            self._whereabouts.look(client)
+        self._whereabouts.look_when_due(client)
         if self._heart.is_due():
             self._beat(client)
         if not self._first_look_tried:
             self._try_first_look(client)
+        self._numbers.look(client)
         if self._expiry.is_due():
             expired = outbox.expire_approvals(client)
             if expired:
@@ -239,6 +240,7 @@ class Worker:
             trouble=trouble,
             facts={"channels": self._channels, **self._whereabouts.facts()},
         )
+        metrics.WORKER_BEAT_SECONDS.set_to_current_time()
 
     def _pay(self, row: Leased) -> None:
         """Attempt one row and settle it."""
@@ -258,15 +260,16 @@ class Worker:
         except IncidentScribeError as error:
             # The lease runs out and the row comes back.
             log.warning("outbox=%s not settled: %s", row.id, error)
+        metrics.DELIVERIES.labels(row.kind.value, settlement.outcome.value).inc()
+        # Why it failed stands in the outbox, for those who may read it: an answer can repeat what was sent.
         log.info(
-            "outbox=%s kind=%s incident=%s outcome=%s attempts=%d seconds=%.2f %s",
+            "outbox=%s kind=%s incident=%s outcome=%s attempts=%d seconds=%.2f",
             row.id,
             row.kind.value,
             row.incident_id,
             settlement.outcome.value,
             row.attempts,
             time.monotonic() - began,
-            settlement.detail.get("error", ""),
         )
 
     def _attempt(self, row: Leased) -> Settlement:

@@ -7,12 +7,13 @@ from typing import Any
 
 from supabase import Client
 
+from dashboard import metrics
 from dashboard.errors import IncidentScribeError, InvalidInput
 from dashboard.kestra_api.address import KEY, AddressBook
 from dashboard.kestra_api.client import KestraApi
 from dashboard.settings import WorkerSettings
 from dashboard.store import config
-from dashboard.worker.pace import Trouble
+from dashboard.worker.pace import Every, Trouble
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +28,13 @@ class Whereabouts:
         self._own = settings.kestra_url
         self._book = AddressBook(settings.kestra_url, settings.kestra_allowed_hosts)
         self._is_noted = False
+        self._due = Every(LOOK_SECONDS)
         self._trouble = Trouble("the settings in the database")
+
+    def look_when_due(self, client: Client) -> None:
+        """The same, once in LOOK_SECONDS."""
+        if self._due.is_due():
+            self.look(client)
 
     def look(self, client: Client) -> None:
         """Read what is written, and move there. While it cannot be read the former stays in force."""
@@ -42,6 +49,7 @@ class Whereabouts:
             return
         self._trouble.passed()
         now = self._book.current
+        metrics.KESTRA_ADDRESS_REFUSED.set(now.refused is not None)
         if moved:
             self._kestra.move_to(now.url)
             log.info("Kestra is asked at another address now, as system_config says")

@@ -201,6 +201,24 @@ $$;
 comment on function public.doctor_report is
     'Doctor, with the service key: as system_report, of the whole installation, and {privileges} to compare with supabase/privileges.csv.';
 
+create function public.metrics_report() returns jsonb
+language sql stable security definer set search_path = '' as $$
+    select jsonb_build_object(
+        'outbox', (
+            select jsonb_agg(jsonb_build_object('kind', k.kind, 'owed', k.owed, 'stuck', k.stuck, 'oldest_seconds', k.oldest) order by k.kind)
+            from (
+                select kinds.kind, count(o.id) as owed, count(o.stuck_since) as stuck,
+                    coalesce(extract(epoch from clock_timestamp() - min(o.created_at)), 0)::float8 as oldest
+                from unnest(array['start_run', 'deliver_decision', 'command', 'notice']) as kinds (kind)
+                left join public.outbox o on o.kind = kinds.kind and o.status = 'owed'
+                group by kinds.kind) k),
+        'approvals', (select coalesce(jsonb_object_agg(a.status, a.n), '{}') from (select status, count(*) as n from public.approvals group by status) a),
+        'runs_live', (select count(*) from public.executions e where e.ended_at is null),
+        'incidents_open', (select count(*) from public.incidents i where i.status not in ('resolved', 'closed')))
+$$;
+comment on function public.metrics_report is
+    'Worker: numbers of the whole installation for Prometheus. {outbox: [{kind, owed, stuck, oldest_seconds}], approvals: {status: n}, runs_live, incidents_open}.';
+
 create or replace function private.model_report(organization_id uuid) returns jsonb
 language sql stable set search_path = '' as $$
     with lately as (
@@ -219,8 +237,8 @@ $$;
 
 -- Rights ---------------------------------------------------------------------------------------------------------
 
-revoke all on function public.first_config(text, text), public.doctor_report() from public, anon, authenticated, service_role;
-grant execute on function public.first_config(text, text), public.doctor_report() to service_role;
+revoke all on function public.first_config(text, text), public.doctor_report(), public.metrics_report() from public, anon, authenticated, service_role;
+grant execute on function public.first_config(text, text), public.doctor_report(), public.metrics_report() to service_role;
 revoke all on function
     private.sizes_report(), private.notices_report(uuid), private.runs_report(uuid), private.outbox_report(uuid), private.parts_report(uuid),
     private.privileges_report(), private.privileges_of(text, text, oid, int, text[])

@@ -59,6 +59,21 @@ class TestReports:
         assert notices["last_error"] == "Slack said no_team."
         assert notices["oldest_at"] is not None
 
+    def test_numbers_count_what_is_owed_by_kind(self, desk: Desk) -> None:
+        desk.submit()
+        desk.rows(
+            "update outbox set created_at = now() - interval '1 minute', stuck_since = now() returning 1"
+        )
+        desk.waiting()
+        numbers = desk.by_flow("metrics_report")
+        owed = {row["kind"]: row for row in numbers["outbox"]}
+        assert set(owed) == {"start_run", "deliver_decision", "command", "notice"}
+        assert (owed["start_run"]["owed"], owed["start_run"]["stuck"]) == (1, 1)
+        assert owed["start_run"]["oldest_seconds"] >= 60
+        assert owed["command"] == {"kind": "command", "owed": 0, "stuck": 0, "oldest_seconds": 0}
+        assert numbers["approvals"] == {"pending": 1}
+        assert (numbers["runs_live"], numbers["incidents_open"]) == (1, 2)
+
 
 class TestFirstValue:
     def config(self, desk: Desk) -> list[tuple[str, bool]]:

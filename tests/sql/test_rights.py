@@ -106,6 +106,7 @@ FLOW_AND_WORKER = {
     "beat",
     "first_config",
     "doctor_report",
+    "metrics_report",
     "note_resumed",
     "note_missing",
     "note_kestra",

@@ -9,6 +9,8 @@ from dashboard.settings import (
     AnonSettings,
     DeploySettings,
     KestraSettings,
+    LogSettings,
+    MetricsSettings,
     MigrateSettings,
     SeedSettings,
     ServiceSettings,
@@ -27,6 +29,8 @@ ALL = (
     DeploySettings,
     SeedSettings,
     MigrateSettings,
+    LogSettings,
+    MetricsSettings,
 )
 
 

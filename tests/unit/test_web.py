@@ -143,6 +143,8 @@ class TestGuard:
     def test_another_name_is_not_answered(self, client: TestClient) -> None:
         assert client.get("/login", headers={"Host": "evil.example"}).status_code == 400
         assert client.get("/healthz", headers={"Host": "10.0.0.7"}).text == "ok\n"
+        assert client.get("/readyz", headers={"Host": "10.0.0.7"}).text == "ready\n"
+        assert client.get("/metrics", headers={"Host": "10.0.0.7"}).status_code == 403
 
     def test_hosts_are_compared_without_port_and_case(self) -> None:
         allowed = ("desk.example", "127.0.0.1", "::1")

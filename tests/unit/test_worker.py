@@ -82,6 +82,7 @@ class FakeSupabase:
             "expire_approvals": {"expired": 0},
             "remind_approvals": {"reminded": 0, "second_line": 0},
             "finish_run": {"known": True},
+            "metrics_report": {},
             "take_checks": self.executions,
             "note_missing": {"times": 1, "lost": False},
             "note_resumed": {"cancelled": True},
