@@ -19,13 +19,16 @@ from dashboard.store.patience import screen_http_client
 _SKEW, _GREAT_SKEW = timedelta(seconds=5), timedelta(minutes=1)
 _MOST_NAMED = 5
 
+# The flow says this of every model that gave no answer, whatever the cause.
+_ANY_CAUSE = "(the request failed, timed out or came back empty)"
 # What the last failed run said, by the words of Kestra, its HTTP client and our flow, and what mends it.
 _CAUSES = (
     (
-        re.compile(r"time[d -]{0,2}out|timeout|in time\b|took too long|longer than|deadline", re.IGNORECASE),
-        "A step took longer than it may. Raise the `timeout` of that task in the flow, and of an HTTP request"
-        " its `readIdleTimeout` too, which stays below it; then save the flow.",
-        "",
+        re.compile(
+            r"api key|quota|RESOURCE_EXHAUSTED|PERMISSION_DENIED|model.*code '40[0134]'", re.IGNORECASE
+        ),
+        "Check GEMINI_API_KEY, its quota, and the model's name; then store them in Kestra.",
+        "incidentscribe deploy",
     ),
     (
         re.compile(r"\b(supabase|rest/v1|row.level|service.role|apikey)\b", re.IGNORECASE),
@@ -34,9 +37,15 @@ _CAUSES = (
         "incidentscribe deploy",
     ),
     (
-        re.compile(r"\b(model|gemini|api key|quota|generateContent)\b", re.IGNORECASE),
-        "Check GEMINI_API_KEY, its quota, and the model's name; then store them in Kestra.",
-        "incidentscribe deploy",
+        re.compile(r"time[d -]{0,2}out|timeout|in time\b|took too long|longer than|deadline", re.IGNORECASE),
+        "A step took longer than it may. Raise the `timeout` of that task in the flow, and of an HTTP request"
+        " its `readIdleTimeout` too, which stays below it; then save the flow.",
+        "",
+    ),
+    (
+        re.compile(r"\b(model|gemini|generateContent)\b", re.IGNORECASE),
+        "Ask from inside Kestra whether the model is reached.",
+        "incidentscribe doctor --probe",
     ),
 )
 
@@ -86,8 +95,9 @@ def runs_ended(runs: RunsReport, now: datetime) -> Finding:
 
 
 def _mend(problem: str) -> tuple[str, str]:
+    said = problem.replace(_ANY_CAUSE, "")
     for words, mend, command in _CAUSES:
-        if words.search(problem):
+        if words.search(said):
             return mend, command
     return "Read the log of that execution on its incident's page.", ""
 

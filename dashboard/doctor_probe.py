@@ -50,9 +50,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The answers by task, and when this machine had them."""
+    """The answers by task, and between which moments of this machine's clock they were made."""
 
     answers: Mapping[str, Answer]
+    began_at: datetime
     ended_at: datetime
 
 
@@ -66,9 +67,10 @@ def run_probe(api: ProbedApi, source: str, seconds: float = PROBE_SECONDS) -> Pr
         api.create_flow(source)
     elif found.source.strip() != source.strip():
         api.update_flow(NAMESPACE, PROBE_ID, source)
+    began_at = utc_now()
     execution = _ended(api, api.create_execution(NAMESPACE, PROBE_ID), seconds)
     answers = {task: _answer(api, execution, task) for task in ("python", "supabase", "model")}
-    return Probe(answers, utc_now())
+    return Probe(answers, began_at, utc_now())
 
 
 def _ended(api: ProbedApi, execution_id: str, seconds: float) -> Execution:
@@ -126,9 +128,10 @@ def examine(probe: Probe | IncidentScribeError) -> list[Finding]:
     ]
     theirs = _vars(probe.answers["python"]).get("at")
     if isinstance(theirs, int | float):
-        found.append(
-            clocks_agree("Kestra's clock", "Kestra", datetime.fromtimestamp(theirs, UTC), probe.ended_at)
-        )
+        moment = datetime.fromtimestamp(theirs, UTC)
+        # The script ran at some time of the probe: between its ends nothing can be told.
+        nearest = min(max(moment, probe.began_at), probe.ended_at)
+        found.append(clocks_agree("Kestra's clock", "Kestra", moment, nearest))
     return found
 
 

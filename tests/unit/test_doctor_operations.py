@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,15 @@ class TestRuns:
             ("The model did not answer in time.", "`timeout`"),
             ("Task open_run: 401 from http://x/rest/v1/rpc/open_run", "INCIDENTSCRIBE_FLOW_SUPABASE_URL"),
             ("API key not valid.", "GEMINI_API_KEY"),
+            (
+                "analyze: the model gave no answer (the request failed, timed out or came back empty)\n"
+                "ai_agent_analyze: Failed http request with response code '400' and body: API key not valid.",
+                "GEMINI_API_KEY",
+            ),
+            (
+                "analyze: the model gave no answer (the request failed, timed out or came back empty)",
+                "whether the model is reached",
+            ),
             ("Something else.", "Read the log"),
         ],
     )
@@ -167,6 +176,17 @@ class TestProbe:
         assert doctor_probe.python_runs(Answer({"vars": {"version": "3.12.1"}})).found == "Python 3.12.1."
         found = doctor_probe.python_runs(Answer({"vars": {}}, "uv: not found"))
         assert (found.health, "uv: not found" in found.found) == (Health.ILL, True)
+
+    def test_the_clock_of_a_script_is_right_at_any_time_of_the_probe(self) -> None:
+        def clock(at: datetime) -> Finding:
+            script = Answer({"vars": {"version": "3", "at": at.timestamp()}})
+            answers = {"python": script, "supabase": Answer(), "model": Answer()}
+            probe = doctor_probe.Probe(answers, NOW, NOW + timedelta(minutes=1))
+            return doctor_probe.examine(probe)[-1]
+
+        assert clock(NOW + timedelta(seconds=30)).found == "Kestra is 0.0 s behind this machine."
+        assert clock(NOW - timedelta(seconds=30)).found == "Kestra is 30 s behind this machine."
+        assert clock(NOW + timedelta(minutes=3)).found == "Kestra is 2 min ahead of this machine."
 
     def test_a_probe_that_did_not_run_is_ill_itself(self) -> None:
         away = UpstreamUnreachable("Kestra", "The probe x has not ended after 120 s.", means="It is stuck.")
