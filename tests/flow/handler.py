@@ -10,6 +10,7 @@ from dashboard.seed.catalogue import restart_action
 from dashboard.settings import WorkerSettings
 from tests.sql.desk import Desk, Person
 from tests.support.flow_file import FLOW_FILE
+from tests.support.postgres import RunningPostgres
 from tests.support.relay import Relay
 from tests.support.until import until
 
@@ -41,6 +42,7 @@ class Handler:
         self,
         desk: Desk,
         *,
+        postgres: RunningPostgres,
         worker_settings: WorkerSettings,
         jwt_secret: str,
         relay: Relay,
@@ -48,6 +50,7 @@ class Handler:
         service_url: str,
     ) -> None:
         self.desk = desk
+        self.postgres = postgres
         self.relay = relay
         self.jwt_secret = jwt_secret
         self.worker_settings = worker_settings

@@ -69,6 +69,7 @@ def flow_parts(folder: Path) -> Iterator[Handler]:
         handler = running.enter_context(
             Handler(
                 desk,
+                postgres=postgres,
                 jwt_secret=JWT_SECRET,
                 relay=supabase,
                 worker_settings=WorkerSettings(
