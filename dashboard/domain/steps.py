@@ -57,6 +57,9 @@ _PART_OF = {
     "incomplete": "save_to_supabase",
 }
 
+# Tasks that hold all others, or that speak about the run as a whole.
+_NO_STEPS = frozenset({"handle", "not_this_run", "finish_run"})
+
 
 def step_of(task_id: str | None) -> str | None:
     """The step a task belongs to; a task the desk does not know is its own."""
@@ -110,16 +113,45 @@ def branch_taken(execution: Execution) -> Severity | None:
 
 
 def timeline(execution: Execution) -> tuple[Step, ...]:
-    """All planned steps in reading order, with what this execution has made of them."""
+    """All planned steps in reading order, with what this execution has made of them.
+
+    Steps that somebody added to the flow stand behind the planned step that had begun before them.
+    """
     taken = branch_taken(execution)
-    return tuple(_step(planned, execution, taken) for planned in PLAN)
+    steps = [_step(planned, execution, taken) for planned in PLAN]
+    for added in sorted(
+        _added(execution), key=lambda step: step.started_at.timestamp() if step.started_at else 0
+    ):
+        before = [
+            place
+            for place, step in enumerate(steps)
+            if step.started_at is not None
+            and added.started_at is not None
+            and step.started_at <= added.started_at
+        ]
+        steps.insert(before[-1] + 1 if before else len(steps), added)
+    return tuple(steps)
+
+
+def _added(execution: Execution) -> list[Step]:
+    """Begun steps that are not ours; of tasks that hold others, only what they hold."""
+    holders = {run.parent_id for run in execution.task_runs}
+    ours = {planned.task_id for planned in PLAN} | _PART_OF.keys() | _NO_STEPS
+    names = dict.fromkeys(
+        r.task_id for r in execution.task_runs if r.id not in holders and r.task_id not in ours
+    )
+    runs = [(name, execution.task_run(name)) for name in names]
+    return [_begun(_Planned(name, name), run, execution) for name, run in runs if run is not None]
 
 
 def _step(planned: _Planned, execution: Execution, taken: Severity | None) -> Step:
     run = execution.task_run(planned.task_id)
     if run is not None:
         return _begun(planned, run, execution)
-    if planned.branch is not None and taken is not None and planned.branch is not taken:
+    branch = execution.task_run(BRANCH_TASK)
+    # A branch that somebody rewrote has none of our steps, and the others were still not taken.
+    is_chosen = taken is not None or (branch is not None and branch.ended_at is not None)
+    if planned.branch is not None and is_chosen and planned.branch is not taken:
         status = StepStatus.NOT_TAKEN
     elif execution.is_terminal:
         status = StepStatus.NOT_REACHED

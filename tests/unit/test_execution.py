@@ -13,7 +13,16 @@ from dashboard.domain.execution import (
     state_word,
 )
 from dashboard.domain.severity import Severity
-from dashboard.domain.steps import PAUSE_TASK, StepStatus, branch_taken, step_of, step_title, timeline
+from dashboard.domain.steps import (
+    BRANCH_TASK,
+    PAUSE_TASK,
+    StepStatus,
+    branch_taken,
+    step_of,
+    step_of_ending,
+    step_title,
+    timeline,
+)
 from tests.support.flow_file import tasks
 
 START = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
@@ -168,6 +177,39 @@ def test_what_a_run_did_not_reach_is_not_to_come() -> None:
     status = {step.task_id: step.status for step in timeline(seen)}
     assert status["ai_agent_analyze"] is StepStatus.NOT_REACHED
     assert branch_taken(seen) is None
+
+
+def test_a_step_that_somebody_added_stands_behind_what_had_begun_before_it() -> None:
+    handle = run("handle", "CREATED", "RUNNING", number=1)
+    holds = child(handle, "our_group", "CREATED", "RUNNING", number=4)
+    seen = execution(
+        "CREATED",
+        "RUNNING",
+        runs=[
+            handle,
+            run("open_run", "CREATED", "RUNNING", "SUCCESS", number=2),
+            run(BRANCH_TASK, "CREATED", "RUNNING", "SUCCESS", number=3),
+            holds,
+            child(holds, "our_step", "CREATED", "RUNNING", "FAILED", number=5),
+        ],
+    )
+    steps = timeline(seen)
+    place = [step.task_id for step in steps].index("our_step")
+    assert steps[place - 1].task_id == BRANCH_TASK
+    assert (steps[place].title, steps[place].state) == ("our_step", "FAILED")
+    assert not {"handle", "our_group"} & {step.task_id for step in steps}
+    assert step_of_ending(seen) == "our_step"
+
+
+def test_where_the_branch_was_rewritten_no_other_is_still_to_come() -> None:
+    seen = execution(
+        "CREATED",
+        "RUNNING",
+        runs=[run(BRANCH_TASK, "CREATED", "RUNNING", "SUCCESS"), run("handle_low", "RUNNING")],
+    )
+    status = {step.task_id: step.status for step in timeline(seen)}
+    assert status["escalate_high"] is StepStatus.NOT_TAKEN
+    assert status["handle_low"] is StepStatus.BEGUN
 
 
 def test_a_task_that_is_no_step_keeps_its_id() -> None:
