@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from dashboard.doctor_operations import clocks_agree, notices_sent, runs_ended, sizes_seen
+from dashboard.doctor_operations import clocks_agree, notices_sent, retention_kept, runs_ended, sizes_seen
 from dashboard.domain.alarm import Alarm
 from dashboard.domain.clock import age_words
 from dashboard.domain.finding import Finding, Health
@@ -188,4 +188,5 @@ def examine(
         notices_sent(seen.notices, seen.workers, seen.now),
         settings_seen(seen.config),
         sizes_seen(seen.sizes),
+        retention_kept(seen.retention, seen.now),
     ]

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from dashboard.domain.clock import age_words, duration_words
 from dashboard.domain.finding import Finding, Health
 from dashboard.domain.overview import WORKER_SILENT_AFTER
-from dashboard.domain.system import NoticesReport, RunsReport, SizesReport, WorkerBeat
+from dashboard.domain.system import NoticesReport, RetentionReport, RunsReport, SizesReport, WorkerBeat
 from dashboard.errors import IncidentScribeError
 from dashboard.settings import AnonSettings
 from dashboard.store import system
@@ -150,6 +150,31 @@ def sizes_seen(sizes: SizesReport) -> Finding:
     )
     found = f"The database has {_bytes_words(sizes.database_bytes)}: {tables}."
     return Finding("Sizes", Health.WELL, found, checked)
+
+
+def retention_kept(retention: RetentionReport, now: datetime) -> Finding:
+    """How long log lines and raw answers of incidents that are over are kept."""
+    part, checked = (
+        "Retention",
+        "RETENTION_DAYS of system_config; what was decided and written stays for ever.",
+    )
+    if retention.days is None and retention.written is not None:
+        return Finding(
+            part,
+            Health.ILL,
+            f"RETENTION_DAYS = {retention.written} is not taken: all is kept.",
+            checked,
+            "Write a whole number of days, 30 or more, or remove the row.",
+        )
+    if retention.days is None:
+        return Finding(part, Health.WELL, "All is kept.", checked)
+    last = (
+        f" {retention.emptied} so far, the last {age_words(retention.last_at, now)}."
+        if retention.last_at
+        else " None so far."
+    )
+    found = f"Log lines, metrics and raw answers go {retention.days} days after an incident's end.{last}"
+    return Finding(part, Health.WELL, found, checked)
 
 
 def _bytes_words(count: int) -> str:

@@ -149,6 +149,7 @@ class Incident(Shape):
     updated_at: Instant | None = None
     resolved_at: Instant | None = None
     closed_at: Instant | None = None
+    emptied_at: Instant | None = None
 
 
 class IncidentEvent(Shape):

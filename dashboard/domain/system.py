@@ -93,6 +93,15 @@ class SizesReport(Shape):
     tables: tuple[TableSize, ...] = ()
 
 
+class RetentionReport(Shape):
+    """How long what is bulky is kept; `days` None is for ever, `written` the setting as it stands."""
+
+    days: int | None = None
+    written: str | None = None
+    emptied: int = 0
+    last_at: Instant | None = None
+
+
 class SystemReport(Shape):
     """The answer of `system_report`. `now` is the database's clock."""
 
@@ -109,6 +118,7 @@ class SystemReport(Shape):
     notices: NoticesReport = Field(default_factory=NoticesReport)
     runs: RunsReport = Field(default_factory=RunsReport)
     sizes: SizesReport = Field(default_factory=SizesReport)
+    retention: RetentionReport = Field(default_factory=RetentionReport)
 
 
 class DoctorReport(SystemReport):

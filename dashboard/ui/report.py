@@ -46,5 +46,10 @@ def _render(incident: Incident) -> None:
             on_click="ignore",
             key="download_report",
         )
-    if not (incident.description or incident.metrics or incident.context or incident.logs):
+    if incident.emptied_at:
+        st.caption(
+            f"Log lines, metrics and context were removed on {incident.emptied_at:%Y-%m-%d}, as the"
+            " installation's retention says. Evidence, decisions and documents stay."
+        )
+    elif not (incident.description or incident.metrics or incident.context or incident.logs):
         render_empty("Service, severity and title are all that was reported.")

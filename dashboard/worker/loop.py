@@ -35,6 +35,7 @@ from dashboard.worker.look_back import LookBack
 from dashboard.worker.notify import Notifier, channels_of
 from dashboard.worker.numbers import Numbers
 from dashboard.worker.pace import Every, Trouble
+from dashboard.worker.purge import Purger
 from dashboard.worker.reconcile import EVERY_SECONDS as RECONCILE_SECONDS
 from dashboard.worker.reconcile import Reconciler
 from dashboard.worker.start import Starter
@@ -91,6 +92,7 @@ class Worker:
             lambda approval_id: outbox.is_waiting(self._client(), approval_id),
         )
         self._reconciler = Reconciler(self._kestra)
+        self._purger = Purger()
         self._look_back = LookBack(self._kestra, self.name)
         self._first_look_tried = False
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="worker")
@@ -209,6 +211,7 @@ class Worker:
         client, now = self._client(), self._clock()
         if self._look_back.again(client, now) is None:
             self._reconciler.run_once(client, now)
+            self._purger.look(client)
         return False
 
     def tick_notices(self) -> bool:

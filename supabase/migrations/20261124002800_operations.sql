@@ -42,6 +42,64 @@ end $$;
 comment on function public.first_config is
     'Worker: the value its environment has, so that there is a row which a person can change. A row that a person wrote stays.';
 
+-- Retention ------------------------------------------------------------------------------------------------------
+
+alter table public.incidents add column emptied_at timestamptz;
+comment on column public.incidents.emptied_at is
+    'When log lines, metrics, context and the model''s raw answers were removed, as RETENTION_DAYS of system_config says; null: they are here.';
+create index incidents_to_empty on public.incidents (coalesce(closed_at, resolved_at))
+    where emptied_at is null and status in ('resolved', 'closed');
+
+create function private.retention_days() returns int
+language sql stable set search_path = '' as $$
+    select c.value::int from public.system_config c where c.key = 'RETENTION_DAYS' and c.value ~ '^[1-9][0-9]{1,4}$' and c.value::int >= 30
+$$;
+comment on function private.retention_days is
+    'So many days after its end an incident keeps what is bulky: RETENTION_DAYS of system_config, from 30 on; null: for ever, also for a value that is none.';
+
+create function public.empty_incidents(n int default 100) returns jsonb
+language plpgsql security definer set search_path = '' as $$
+declare
+    days int := private.retention_days();
+    emptied uuid[];
+    each record;
+begin
+    if days is null then
+        return jsonb_build_object('days', null, 'emptied', 0);
+    end if;
+    -- What somebody works on just now is left for the next time.
+    with old as (
+        select i.id from public.incidents i
+        where i.emptied_at is null and i.status in ('resolved', 'closed') and coalesce(i.closed_at, i.resolved_at) < now() - make_interval(days => days)
+        order by coalesce(i.closed_at, i.resolved_at) limit least(greatest(n, 1), 1000) for update skip locked),
+    gone as (
+        update public.incidents i set logs = '{}', metrics = '{}', context = '{}', emptied_at = now()
+        from old where i.id = old.id returning i.id)
+    select coalesce(array_agg(gone.id), '{}') into emptied from gone;
+    update public.ai_analyses a set raw = '{}' where a.incident_id = any (emptied) and a.raw <> '{}';
+    for each in
+        select i.organization_id, jsonb_agg(i.external_id order by i.external_id) as names
+        from public.incidents i where i.id = any (emptied) group by i.organization_id order by i.organization_id
+    loop
+        perform private.audit(each.organization_id, null, 'retention', 'incident.emptied', 'organizations', each.organization_id::text,
+            jsonb_build_object('days', days, 'incidents', each.names));
+    end loop;
+    return jsonb_build_object('days', days, 'emptied', cardinality(emptied));
+end $$;
+comment on function public.empty_incidents is
+    'Worker: removes log lines, metrics, context and raw answers of at most n incidents that ended RETENTION_DAYS ago. Title, description, events, evidence, decisions, actions, documents and the audit log stay. {days, emptied}; days is null where all is kept.';
+
+create function private.retention_report(organization_id uuid) returns jsonb
+language sql stable set search_path = '' as $$
+    select jsonb_build_object(
+        'days', private.retention_days(),
+        'written', (select c.value from public.system_config c where c.key = 'RETENTION_DAYS'),
+        'emptied', count(*), 'last_at', max(i.emptied_at))
+    from public.incidents i where i.emptied_at is not null and ($1 is null or i.organization_id = $1)
+$$;
+comment on function private.retention_report is
+    'How long what is bulky is kept: {days (null: for ever), written (the setting as it stands), emptied (incidents so far), last_at}.';
+
 -- Reports --------------------------------------------------------------------------------------------------------
 
 create function private.sizes_report() returns jsonb
@@ -131,7 +189,8 @@ language sql stable set search_path = '' as $$
             from public.system_config c),
         'notices', private.notices_report($1),
         'runs', private.runs_report($1),
-        'sizes', private.sizes_report())
+        'sizes', private.sizes_report(),
+        'retention', private.retention_report($1))
 $$;
 comment on function private.parts_report is 'What System shows and doctor prints, of one organization or, for null, of the whole installation.';
 
@@ -143,7 +202,7 @@ begin
     return private.parts_report(me.organization_id) || jsonb_build_object('model', private.model_report(me.organization_id));
 end $$;
 comment on function public.system_report is
-    'People: what the database knows of the desk''s own health. {now, schema_version, rights, workers, outbox, last_start_at, alarms, instances, config, model, notices, runs, sizes}; what belongs to an organization is of theirs.';
+    'People: what the database knows of the desk''s own health. {now, schema_version, rights, workers, outbox, last_start_at, alarms, instances, config, model, notices, runs, sizes, retention}; what belongs to an organization is of theirs.';
 
 create function private.privileges_report() returns jsonb
 language plpgsql stable set search_path = '' as $$
@@ -237,9 +296,9 @@ $$;
 
 -- Rights ---------------------------------------------------------------------------------------------------------
 
-revoke all on function public.first_config(text, text), public.doctor_report(), public.metrics_report() from public, anon, authenticated, service_role;
-grant execute on function public.first_config(text, text), public.doctor_report(), public.metrics_report() to service_role;
+revoke all on function public.first_config(text, text), public.doctor_report(), public.metrics_report(), public.empty_incidents(int) from public, anon, authenticated, service_role;
+grant execute on function public.first_config(text, text), public.doctor_report(), public.metrics_report(), public.empty_incidents(int) to service_role;
 revoke all on function
-    private.sizes_report(), private.notices_report(uuid), private.runs_report(uuid), private.outbox_report(uuid), private.parts_report(uuid),
+    private.retention_days(), private.retention_report(uuid), private.sizes_report(), private.notices_report(uuid), private.runs_report(uuid), private.outbox_report(uuid), private.parts_report(uuid),
     private.privileges_report(), private.privileges_of(text, text, oid, int, text[])
     from public, anon, authenticated, service_role;

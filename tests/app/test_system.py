@@ -42,7 +42,7 @@ def test_every_part_is_there_with_what_was_checked(open_page: Open, monkeypatch:
         assert f"**{part}**" in text
     for part in ("Row level security", "Worker", "Outbox", "Model", "Settings"):
         assert f"**{part}**" in text
-    assert "All is well: 14 of 18 parts were checked." in text
+    assert "All is well: 15 of 19 parts were checked." in text
 
 
 def test_what_is_ill_says_how_it_is_mended(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from dashboard.domain.audit import verify
 from tests.sql.desk import Desk, Refused
+from tests.sql.test_audit_chain import read
 from tests.support.privileges import read_privileges
 
 
@@ -103,3 +105,77 @@ class TestFirstValue:
     def test_no_other_setting_has_a_first_value(self, desk: Desk) -> None:
         with pytest.raises(Refused, match="Only KESTRA_URL"):
             desk.by_flow("first_config", key="INCIDENTSCRIBE_PORT", value="1")
+
+
+class TestRetention:
+    def ended(self, desk: Desk, days_ago: float, **fields: Any) -> str:
+        """An incident with a decision and a document, whose end was so long ago; its id."""
+        execution, approval = desk.waiting(logs=["one", "two"], metrics={"a": 1}, context={"b": 2})
+        desk.decide(desk.ana, approval, "rejected")
+        desk.by_flow("save_analysis", kestra_execution_id=execution, model="m", tokens={})
+        desk.by_flow("finish_run", kestra_execution_id=execution, state="SUCCESS", detail={})
+        incident = approval["incident_id"]
+        desk.rows("update incidents set status = 'resolved' where id = %s returning id", incident)
+        past = "update incidents set resolved_at = now() - %s * interval '1 day' where id = %s returning id"
+        desk.rows(past, days_ago, incident)
+        desk.rows("update ai_analyses set raw = %s where incident_id = %s returning id", '{"x": 1}', incident)
+        return str(incident)
+
+    def keep(self, desk: Desk, days: str) -> None:
+        desk.rows("insert into system_config (key, value) values ('RETENTION_DAYS', %s) returning key", days)
+
+    def bulk(self, desk: Desk, incident: str) -> tuple[list[str], Any, Any]:
+        row = desk.row("select logs, metrics, context from incidents where id = %s", incident)
+        return row["logs"], row["metrics"], row["context"]
+
+    @pytest.mark.parametrize("days", [None, "0", "29", "x", "-30", "30.5", "999999"])
+    def test_all_is_kept_where_it_is_off_or_not_understood(self, desk: Desk, days: str | None) -> None:
+        incident = self.ended(desk, 40_000)
+        if days is not None:
+            self.keep(desk, days)
+        assert desk.by_flow("empty_incidents") == {"days": None, "emptied": 0}
+        assert self.bulk(desk, incident)[0] == ["one", "two"]
+        retention = desk.by(desk.vera, "system_report")["retention"]
+        assert (retention["days"], retention["written"], retention["emptied"]) == (None, days, 0)
+
+    def test_at_the_border_one_side_is_emptied_and_what_was_decided_and_written_stays(
+        self, desk: Desk
+    ) -> None:
+        younger, older = self.ended(desk, 29.99), self.ended(desk, 30.01)
+        live = desk.submit(logs=["live"])["incident_id"]
+        kept = (
+            "select (select jsonb_agg(to_jsonb(v)) from approval_votes v) as votes,"
+            " (select count(*) from incident_events) as events,"
+            " (select jsonb_agg(to_jsonb(a) - 'raw' order by a.id) from ai_analyses a) as analyses,"
+            " (select jsonb_agg(to_jsonb(p) order by p.id) from approvals p) as approvals"
+        )
+        before = desk.row(kept)
+        self.keep(desk, "30")
+        assert desk.by_flow("empty_incidents") == {"days": 30, "emptied": 1}
+        assert desk.by_flow("empty_incidents") == {"days": 30, "emptied": 0}
+        assert self.bulk(desk, older) == ([], {}, {})
+        assert self.bulk(desk, younger) == (["one", "two"], {"a": 1}, {"b": 2})
+        assert self.bulk(desk, live)[0] == ["live"]
+        raw = desk.rows("select incident_id, raw from ai_analyses")
+        assert {str(row["incident_id"]): row["raw"] == {} for row in raw} == {older: True, younger: False}
+        assert desk.row(kept) == before
+        retention = desk.by(desk.vera, "system_report")["retention"]
+        assert (retention["days"], retention["emptied"]) == (30, 1)
+        assert retention["last_at"] is not None
+
+    def test_it_is_audited_and_the_chain_still_holds(self, desk: Desk) -> None:
+        older = self.ended(desk, 100)
+        self.keep(desk, "90")
+        desk.by_flow("empty_incidents")
+        audited = desk.row("select * from audit_log where action = 'incident.emptied'")
+        name = desk.row("select external_id from incidents where id = %s", older)["external_id"]
+        assert (audited["actor_name"], audited["detail"]) == ("retention", {"days": 90, "incidents": [name]})
+        assert str(audited["organization_id"]) == desk.organization
+        assert verify(read(desk)).findings == ()
+        assert any(entry.action == "incident.emptied" for entry in read(desk))
+
+    def test_a_batch_is_a_batch(self, desk: Desk) -> None:
+        for _ in range(3):
+            self.ended(desk, 100)
+        self.keep(desk, "90")
+        assert [desk.by_flow("empty_incidents", n=2)["emptied"] for _ in range(3)] == [2, 1, 0]

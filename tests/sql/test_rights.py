@@ -107,6 +107,7 @@ FLOW_AND_WORKER = {
     "first_config",
     "doctor_report",
     "metrics_report",
+    "empty_incidents",
     "note_resumed",
     "note_missing",
     "note_kestra",

@@ -15,13 +15,14 @@ from dashboard.doctor_operations import (
     clocks_agree,
     notices_sent,
     privileges_as_committed,
+    retention_kept,
     runs_ended,
     sizes_seen,
 )
 from dashboard.doctor_probe import Answer
 from dashboard.domain.clock import parse_instant
 from dashboard.domain.finding import Finding, Health
-from dashboard.domain.system import NoticesReport, RunsReport, SizesReport, WorkerBeat
+from dashboard.domain.system import NoticesReport, RetentionReport, RunsReport, SizesReport, WorkerBeat
 from dashboard.errors import UpstreamUnreachable
 from dashboard.resources import privileges
 
@@ -102,6 +103,20 @@ def test_sizes_are_said_in_words() -> None:
         {"database_bytes": 12_345_678, "tables": [{"table": "incidents", "bytes": 999, "rows": 1234}]}
     )
     assert sizes_seen(sizes).found == "The database has 12 MB: incidents 1,234 (999 B)."
+
+
+@pytest.mark.parametrize(
+    ("report", "health", "says"),
+    [
+        ({}, Health.WELL, "All is kept."),
+        ({"written": "7"}, Health.ILL, "RETENTION_DAYS = 7 is not taken"),
+        ({"days": 90, "written": "90"}, Health.WELL, "90 days after an incident's end. None so far."),
+        ({"days": 90, "emptied": 3, "last_at": NOW}, Health.WELL, "3 so far, the last just now."),
+    ],
+)
+def test_retention_is_said(report: dict[str, Any], health: Health, says: str) -> None:
+    found = retention_kept(RetentionReport.model_validate(report), NOW)
+    assert (found.health, says in found.found) == (health, True)
 
 
 def test_an_anon_key_that_reads_is_ill() -> None:

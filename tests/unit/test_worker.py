@@ -18,6 +18,7 @@ from dashboard.kestra_api.client import KestraApi
 from dashboard.settings import WorkerSettings
 from dashboard.store.connection import as_service
 from dashboard.worker.loop import Worker
+from dashboard.worker.purge import BATCH, Purger
 from dashboard.worker.reconcile import Reconciler
 from dashboard.worker.strays import Strays
 from tests.support.until import until
@@ -83,6 +84,7 @@ class FakeSupabase:
             "remind_approvals": {"reminded": 0, "second_line": 0},
             "finish_run": {"known": True},
             "metrics_report": {},
+            "empty_incidents": {"days": None, "emptied": 0},
             "take_checks": self.executions,
             "note_missing": {"times": 1, "lost": False},
             "note_resumed": {"cancelled": True},
@@ -737,3 +739,18 @@ def record(**values: Any) -> Json:
         "owns": True,
         **values,
     }
+
+
+def test_what_ended_long_ago_is_emptied_hourly_a_batch_at_a_time() -> None:
+    asked: list[int] = []
+    left = [BATCH, BATCH, 3]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.read())["n"])
+        return httpx.Response(200, json={"days": 90, "emptied": left.pop(0)})
+
+    purger = Purger()
+    with httpx.Client(transport=httpx.MockTransport(answer)) as http:
+        for _ in range(5):
+            purger.look(as_service(SETTINGS, http))
+    assert asked == [BATCH] * 3
