@@ -16,6 +16,7 @@ from dashboard.store.people import Role
 from dashboard.ui import session
 from dashboard.ui.approval_reading import render_reading, render_top
 from dashboard.ui.approval_record import render_course
+from dashboard.ui.attention import render_attention
 from dashboard.ui.decision import UNREACHABLE, render_decision, render_refusal
 from dashboard.ui.errors_view import render_error, shown
 from dashboard.ui.known import read
@@ -75,7 +76,12 @@ def record() -> None:
             st.rerun()
         render_freshness_line(newest)
         render_outage(newest)
-        if not stands.is_pending:
+        if stands.is_pending:
+            attention = read(
+                f"attention_{approval_id}", lambda: decisions.get_attention(reader.client, stands)
+            ).value
+            render_attention(attention, reader.person.user_id, utc_now())
+        else:
             course = read(f"course_{approval_id}", lambda: decisions.get_course(reader.client, stands)).value
             may_start = reader.may(Role.RESPONDER) and about.incident.status.is_live
             render_course(stands, course, utc_now(), run_again if may_start else None)

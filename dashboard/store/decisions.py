@@ -11,7 +11,8 @@ from dashboard.domain.analysis import AiAnalysis
 from dashboard.domain.approval import Approval, ApprovalRule, Precedents, Vote, WaitingApproval
 from dashboard.domain.incident import Incident
 from dashboard.errors import NotFound
-from dashboard.store import approvals, executions, incidents, postmortems
+from dashboard.store import approvals, audit, executions, incidents, postmortems
+from dashboard.store.audit import Entry, Wanted
 from dashboard.store.executions import Owed
 
 
@@ -27,6 +28,13 @@ class About(NamedTuple):
     precedents: Precedents
     waiting: tuple[WaitingApproval, ...]
     before: Approval | None = None
+
+
+class Attention(NamedTuple):
+    """Who had this version of a proposal on their screen, oldest look first, and the notices of it."""
+
+    seen: tuple[Entry, ...] = ()
+    told: tuple[Owed, ...] = ()
 
 
 class Course(NamedTuple):
@@ -51,6 +59,17 @@ def get_about(user: Client, approval: Approval) -> About:
         approvals.list_waiting(user),
         approvals.get_approval(user, approval.supersedes) if approval.supersedes else None,
     )
+
+
+def get_attention(user: Client, approval: Approval) -> Attention:
+    """Read who knows of it."""
+    entries, _ = audit.list_entries(user, Wanted(kind="approval", subject=approval.id))
+    looks = [
+        entry
+        for entry in reversed(entries)
+        if entry.action == "approval.seen" and entry.detail.get("content_hash") == approval.content_hash
+    ]
+    return Attention(tuple(looks), executions.list_notices(user, approval.incident_id, approval.id))
 
 
 def get_course(user: Client, approval: Approval) -> Course:

@@ -66,3 +66,17 @@ def find_delivery(user: Client, incident_id: str, approval_id: str) -> Owed | No
     )
     owed = (understood(Owed, row) for row in rows(query))
     return next((row for row in owed if row.payload.get("approval_id") == approval_id), None)
+
+
+def list_notices(user: Client, incident_id: str, approval_id: str) -> tuple[Owed, ...]:
+    """The notices of an approval that were sent or are still owed, oldest first."""
+    query = (
+        user.table("outbox")
+        .select(_OWED_COLUMNS)
+        .eq("incident_id", incident_id)
+        .eq("kind", "notice")
+        .order("created_at", desc=True)
+        .limit(50)
+    )
+    owed = [understood(Owed, row) for row in rows(query)]
+    return tuple(row for row in reversed(owed) if row.payload.get("approval_id") == approval_id)

@@ -84,6 +84,7 @@ def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
         (approvals, "list_votes"): (),
         (executions, "list_action_runs"): (),
         (executions, "find_delivery"): None,
+        (executions, "list_notices"): (),
         (incidents, "find_incidents"): {},
         (incidents, "list_incidents"): IncidentPage(now=utc_now()),
         (cases, "get_findings"): Findings(),

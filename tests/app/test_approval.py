@@ -10,7 +10,9 @@ import pytest
 from dashboard.domain.approval import Decision, DecisionReceipt, Precedents
 from dashboard.domain.powers import Command
 from dashboard.errors import AlreadyDecided, FourEyes, ReasonRequired, UpstreamUnreachable
-from dashboard.store import approvals, cases, executions, incidents, postmortems
+from dashboard.store import approvals, audit, cases, executions, incidents, postmortems
+from dashboard.store.audit import Entry
+from dashboard.store.executions import Owed
 from dashboard.store.people import Role
 from dashboard.ui import session
 from dashboard.worker import bell
@@ -323,3 +325,45 @@ class TestNewRun:
         app = open_page("approval", id=APPROVAL_ID)
         assert "What took its place" in {link.label for link in app.get("page_link")}
         assert not [button for button in app.button if button.key == "new_run"]
+
+
+@pytest.mark.usefixtures("row")
+def test_who_was_told_and_who_else_has_looked_is_said_quietly(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = make_approval()
+
+    def look(name: str, minutes: int, actor: str, text: str = shown.content_hash) -> Entry:
+        return Entry(
+            id=minutes,
+            at=ago(60 * minutes),
+            actor_id=actor,
+            actor_name=name,
+            action="approval.seen",
+            subject_kind="approvals",
+            subject_id=APPROVAL_ID,
+            detail={"content_hash": text},
+        )
+
+    def notice(event: str, channel: str, **fields: Any) -> Owed:
+        payload = {"event": event, "channel": channel, "to": fields.pop("to", []), "approval_id": APPROVAL_ID}
+        base = {"id": event, "kind": "notice", "status": "done", "payload": payload, "detail": {}}
+        return Owed.model_validate(base | {"created_at": ago(540), "settled_at": ago(490)} | fields)
+
+    entries = (
+        look("Ana Approver", 1, person().person.user_id),
+        look("Ben *B*", 3, "b"),
+        look("Ada Admin", 5, "a", text="another version"),
+    )
+    monkeypatch.setattr(audit, "list_entries", lambda *_, **__: (entries, False))
+    notices = (
+        notice("waiting", "email", to=["ana@demo.example", "ben@demo.example"]),
+        notice("reminded", "slack", status="owed", settled_at=None, last_error="404"),
+    )
+    monkeypatch.setattr(executions, "list_notices", lambda *_: notices)
+    said = words(open_page("approval", id=APPROVAL_ID))
+    assert "Told: that it waits, by e-mail to 2 people, 8 min ago; a reminder, by Slack, not sent yet" in said
+    assert "it does not get through" in said
+    assert "Looked at by Ben *B* 3 min ago" in said  # letter by letter
+    assert "Ada Admin 5 min ago" not in said
+    assert "Ana Approver 1 min ago" not in said
