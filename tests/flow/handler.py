@@ -16,8 +16,9 @@ from tests.support.until import until
 
 Json = dict[str, Any]
 NAMESPACE, FLOW, KEY = "incident.response", "incident-handler", "incident-webhook-key"
-# The same, but its pause ends by itself after two seconds.
-BRIEF_FLOW = "incident-handler-brief"
+# The same with two other times: its pause ends by itself after two seconds, and between two tries of its last
+# model call it waits so long that it is met there.
+TIMED_FLOW = "incident-handler-timed"
 WEBHOOK = f"/api/v1/executions/webhook/{NAMESPACE}/{{flow}}/{KEY}"
 TERMINAL = {"SUCCESS", "WARNING", "FAILED", "KILLED"}
 LOGS = [f"2026-11-24T05:00:{n:02d}Z ERROR connection pool exhausted after {n}00 ms" for n in range(30)]
@@ -25,14 +26,18 @@ LOGS = [f"2026-11-24T05:00:{n:02d}Z ERROR connection pool exhausted after {n}00 
 
 def impatient(source: str) -> str:
     """The flow with tries closer together and less time for a model and an action that do not answer."""
-    head, tail = source.split("id: ai_agent_documentation")
-    # One step keeps a pause between its tries: there a run can be met while it waits for the next.
-    patient = tail.replace("interval: PT2S", "interval: PT3S", 1)
     return (
-        f"{head}id: ai_agent_documentation{patient}".replace("interval: PT2S", "interval: PT0.2S")
+        source.replace("interval: PT2S", "interval: PT0.2S")
         .replace("readIdleTimeout: PT100S", "readIdleTimeout: PT5S")
         .replace("send(request, known, timeout=30)", "send(request, known, timeout=5)")
     )
+
+
+def timed(source: str) -> str:
+    """The text of TIMED_FLOW."""
+    text = source.replace(f"id: {FLOW}", f"id: {TIMED_FLOW}", 1)
+    head, tail = text.replace("pauseDuration: P7D", "pauseDuration: PT2S").split("id: ai_agent_documentation")
+    return f"{head}id: ai_agent_documentation{tail.replace('interval: PT0.2S', 'interval: PT20S', 1)}"
 
 
 class Handler:
@@ -71,10 +76,7 @@ class Handler:
         """Saves the flow, less patient, and its values; points the catalogue to the service."""
         source = impatient(FLOW_FILE.read_text())
         self.save(source)
-        brief = source.replace(f"id: {FLOW}", f"id: {BRIEF_FLOW}", 1).replace(
-            "pauseDuration: P7D", "pauseDuration: PT2S"
-        )
-        self.save(brief)
+        self.save(timed(source))
         for name, value in values.items():
             self.put_value(name, value)
         action = restart_action("payment-api", self.service_url)

@@ -11,7 +11,7 @@ import pytest
 
 from dashboard.worker.loop import Worker
 from tests.flow.case import Batch, Case, Story, batch
-from tests.flow.handler import BRIEF_FLOW, Handler
+from tests.flow.handler import TIMED_FLOW, Handler
 from tests.support.until import until
 
 pytestmark = pytest.mark.engine
@@ -143,8 +143,16 @@ class TestModel:
     def test_it_is_asked_six_times_at_most(self, cases: Batch) -> None:
         assert len(cases["model analyze 429"].prompts("analyze")) == 6
 
-    def test_one_that_fails_once_is_asked_again(self, cases: Batch) -> None:
-        assert cases["model_fails_once"].analysis["problem"] is None
+    def test_one_that_is_overloaded_is_asked_again(self, cases: Batch) -> None:
+        case = cases["model_is_overloaded"]
+        assert case.analysis["problem"] is None
+        assert len(case.prompts("remediation")) == 4
+
+    def test_one_that_is_down_leaves_a_pause_with_nothing_to_carry_out(self, cases: Batch) -> None:
+        case = cases["model_is_down"]
+        assert case.approval["nothing_to_carry_out"] is True
+        assert case.analysis["problem"].count(NO_ANSWER) == 3
+        assert case.analysis["evidence"]
 
     def test_without_an_analysis_a_low_incident_is_handed_to_people(self, cases: Batch) -> None:
         case = cases["low_without_analysis"]
@@ -161,10 +169,19 @@ class TestModel:
 
 
 @story
-def model_fails_once(case: Case) -> None:
-    case.model("500", "remediation", times=1)
+def model_is_overloaded(case: Case) -> None:
+    case.model("429", "remediation", times=3)
     case.file("CRITICAL")
     case.reaches("SUCCESS")
+
+
+@story
+def model_is_down(case: Case) -> None:
+    case.catalogue()
+    case.model("500")
+    case.file("MEDIUM")
+    case.decided()
+    case.reaches("FAILED")
 
 
 @story
@@ -391,6 +408,7 @@ class TestKill:
         case = cases["killed_in_the_act"]
         assert [action["status"] for action in case.actions] == ["unknown"]
         assert (case.approval["outcome"], case.effects) == ("unknown", 1)
+        assert case.incident["needs_human"] is True
 
     def test_killed_between_two_tries_it_stays_killing_and_the_worker_ends_it(
         self, handler: Handler, cases: Batch
@@ -451,7 +469,7 @@ def killed_in_the_act(case: Case) -> None:
 @story
 def killed_between_two_tries(case: Case) -> None:
     case.model("500", "documentation")
-    case.file("HIGH")
+    case.execution = case.handler.post(case.payload("HIGH"), TIMED_FLOW)
     case.reaches("RETRYING")
     case.handler.kill(case.execution)
     case.is_reported("KILLED")
@@ -491,7 +509,7 @@ def nobody_decides(case: Case) -> None:
 @story
 def pause_ends_by_itself(case: Case) -> None:
     case.catalogue()
-    case.execution = case.handler.post(case.payload("MEDIUM"), BRIEF_FLOW)
+    case.execution = case.handler.post(case.payload("MEDIUM"), TIMED_FLOW)
     case.reaches("FAILED")
 
 
