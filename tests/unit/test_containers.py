@@ -5,6 +5,7 @@ import re
 import stat
 import subprocess
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
@@ -237,3 +238,14 @@ def test_the_tools_of_the_build_are_those_the_project_is_tested_with() -> None:
     assert pins("build.txt")
     assert pins("build.txt") <= pins("dev.txt")
     assert re.findall(r"^setuptools==", (ROOT / "requirements/desk.txt").read_text(), re.MULTILINE) == []
+
+
+def test_the_tools_of_the_build_need_nothing_that_is_not_pinned() -> None:
+    """By what the installed ones say of themselves; pip would refuse the rest."""
+    pinned = set(re.findall(r"^([a-z][\w-]*)==", (ROOT / "requirements/build.txt").read_text(), re.MULTILINE))
+    needed = {"hatchling", "editables"}
+    for name in pinned:
+        for line in requires(name) or []:
+            if "extra ==" not in line and "python_version < '3.11'" not in line:
+                needed.add(re.split(r"[^\w-]", line)[0].lower().replace("_", "-"))
+    assert needed == pinned
