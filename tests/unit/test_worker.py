@@ -698,7 +698,7 @@ class TestStrays:
         kestra.execution = failed("exec-1")
         kestra.pages = {1: [kestra.execution]}
         worker.tick_reconcile()
-        assert kestra.searched == []
+        assert supabase.called("adopt_execution") == []
 
     def test_a_long_backlog_is_read_over_the_rounds_and_then_only_its_newest_page(
         self, supabase: FakeSupabase, kestra: FakeKestra
