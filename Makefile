@@ -10,7 +10,7 @@ demo: .venv/sandbox ## Start everything on this machine and open the desk; LAN=1
 	$(BIN)/python -m sandbox $(if $(LAN),--lan) $(ARGS)
 
 test: .venv/dev ## Run all tests
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --no-loadscope-reorder $(ARGS)
 
 smoke: .venv/dev ## Drive the whole story through public interfaces, in a sandbox of its own
 	$(BIN)/python -m tests.smoke

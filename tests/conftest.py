@@ -1,10 +1,13 @@
 """Real parts that many tests share, started once per run."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.flow.handler import Handler
 from tests.flow.parts import flow_parts
@@ -71,6 +74,31 @@ def sandbox(
     running = RunningSandbox(tmp_path_factory.mktemp("sandbox") / "data", seconds=900)
     with _released_early(request, running.stop):
         yield running
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes longest begins first where tests run beside each other."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _side(item.nodeid) != _WITH_ENGINE)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _BesideEachOther(config, log)
+
+
+class _BesideEachOther(LoadScopeScheduling):  # type: ignore[misc]
+    """One side has all that needs an engine, one at a time; the other all else, file by file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _side(nodeid)
+
+
+_WITH_ENGINE = "engine"
+_NEED_ENGINE = re.compile(r"tests/(flow|faults|story|browser|contract/test_(kestra|flow_portable))")
+
+
+def _side(nodeid: str) -> str:
+    return _WITH_ENGINE if _NEED_ENGINE.match(nodeid) else nodeid.partition("::")[0]
 
 
 # An engine costs a part of a core even while nobody asks for anything: each ends after its last test, not at

@@ -1,8 +1,11 @@
 """Where the parts listen: all on 127.0.0.1, the desk on every address where it is opened to the network."""
 
+import random
 import socket
+from contextlib import suppress
 from dataclasses import astuple, dataclass, fields
 
+_CHOICE = range(10_000, 20_000)
 EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - asked for by --lan, for the desk alone
 
 
@@ -23,15 +26,18 @@ class Ports:
 
     @classmethod
     def free(cls) -> "Ports":
-        """Ports that nothing uses now; for runs beside another sandbox."""
-        sockets = [socket.socket() for _ in fields(cls)]
-        try:
-            for each in sockets:
-                each.bind(("127.0.0.1", 0))
-            return cls(*(each.getsockname()[1] for each in sockets))
-        finally:
-            for each in sockets:
-                each.close()
+        """Ports that nothing uses now; for runs beside another sandbox.
+
+        From below the range that outgoing connections are given: still free when a part listens.
+        """
+        found: list[int] = []
+        for port in random.sample(_CHOICE, len(_CHOICE)):
+            with socket.socket() as probe, suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                found.append(port)
+            if len(found) == len(fields(cls)):
+                return cls(*found)
+        raise PortTaken(f"Of the ports {_CHOICE.start} to {_CHOICE.stop - 1} not enough are free.")
 
     def require_free(self, *, lan: bool = False) -> None:
         """Raises PortTaken naming the part and the port that is in use; `lan`: the desk's on any address."""

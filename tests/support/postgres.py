@@ -1,13 +1,14 @@
 """The sandbox's Postgres for tests: started by its own command, with databases made from templates."""
 
 import os
+import random
 import secrets
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,20 @@ _ROLES = {
 }
 
 
+# Each test process has a range of its own, below the one from which the kernel takes ports for outgoing
+# connections: what is free now is free a moment later as well.
+_RANGE = 6_000
+_FIRST = 20_000 + _RANGE * (os.environ.get("PYTEST_XDIST_WORKER") == "gw1")
+_ports = iter(random.sample(range(_FIRST, _FIRST + _RANGE), _RANGE))
+
+
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of 127.0.0.1 that nobody listens on; never the same twice."""
+    for port in _ports:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("all ports were given out")
 
 
 def new_passwords() -> dict[str, str]:

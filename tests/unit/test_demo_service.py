@@ -13,9 +13,11 @@ import pytest
 
 from sandbox.service.app import create_app
 from sandbox.service.fleet import LEAK_SECONDS, Fleet
+from tests.support.postgres import free_port
 from tests.support.until import until
 
 TOKEN = "ops-token-1"
+PORT = str(free_port())
 
 
 class Clock:
@@ -141,11 +143,11 @@ def test_reading_needs_no_token(fleet: Fleet) -> None:
 @pytest.fixture(name="url")
 def _url(tmp_path: Path) -> Iterator[str]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "sandbox.service", "--port", "28091", "--data", str(tmp_path), "--test-hooks"],
+        [sys.executable, "-m", "sandbox.service", "--port", PORT, "--data", str(tmp_path), "--test-hooks"],
         env={**os.environ, "SANDBOX_SERVICE_TOKEN": TOKEN},
         stdout=subprocess.DEVNULL,
     )
-    url = "http://127.0.0.1:28091"
+    url = f"http://127.0.0.1:{PORT}"
 
     def is_up() -> bool:
         try:
@@ -181,12 +183,13 @@ def test_a_restart_can_be_made_to_go_wrong(url: str, how: str, status: int | Non
 
 def test_a_taken_port_is_one_sentence(url: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "sandbox.service", "--port", "28091", "--data", str(tmp_path / "other")],
+        [sys.executable, "-m", "sandbox.service", "--port", PORT, "--data", str(tmp_path / "other")],
         env={**os.environ, "SANDBOX_SERVICE_TOKEN": TOKEN},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 1
     assert done.stderr == (
-        "The demo service cannot listen on 127.0.0.1:28091: Address already in use. Choose another --port.\n"
+        f"The demo service cannot listen on 127.0.0.1:{PORT}: Address already in use. "
+        "Choose another --port.\n"
     )
