@@ -17,12 +17,14 @@ from tests.support.postgres import ROOT
 pytestmark = pytest.mark.engine
 
 FLOW = ROOT / "kestra" / "flows" / "incident-handler.yml"
+PROBE = FLOW.with_name("incidentscribe-probe.yml")
 
 
-def test_2_0_has_nothing_to_say_about_it(kestra: RunningEngine) -> None:
+@pytest.mark.parametrize("flow", [FLOW, PROBE], ids=lambda flow: flow.stem)
+def test_2_0_has_nothing_to_say_about_it(kestra: RunningEngine, flow: Path) -> None:
     headers = {"Content-Type": "application/x-yaml"}
     answer = kestra.http.post(
-        "/api/v1/main/flows/validate", content=FLOW.read_bytes(), headers=headers, timeout=120
+        "/api/v1/main/flows/validate", content=flow.read_bytes(), headers=headers, timeout=120
     )
     (found,) = answer.json()
     complaints = {name: found.get(name) for name in ("constraints", "warnings", "infos", "deprecationPaths")}
@@ -43,8 +45,9 @@ def test_1_3_reads_every_task_and_refuses_what_it_does_not_know(tmp_path: Path) 
     for name, text in spoilt.items():
         assert text != source
         (tmp_path / name).write_text(text, encoding="utf-8")
-    read, *refused = read_by_1_3(FLOW, *(tmp_path / name for name in spoilt))
+    read, probe, *refused = read_by_1_3(FLOW, PROBE, *(tmp_path / name for name in spoilt))
     assert set(read["tasks"].items()) == set(tasks_in(yaml.safe_load(source)))
+    assert set(probe["tasks"].items()) == set(tasks_in(yaml.safe_load(PROBE.read_text(encoding="utf-8"))))
     assert "flow.Nope" in refused[0]["problem"]
     assert "behaviour" in refused[1]["problem"]
 
