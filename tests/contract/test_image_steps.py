@@ -4,6 +4,7 @@ The quick form takes the wheel as the Dockerfile builds it, beside the dependenc
 With IMAGE_STEPS=all every step is run, downloads included; `make wheel-check` does that.
 """
 
+import json
 import os
 import re
 import shutil
@@ -63,6 +64,7 @@ def serves(program: list[str], folder: Path, **environment: str) -> None:
         # The image listens on every address of its container; a test does not.
         "INCIDENTSCRIBE_HOST": "127.0.0.1",
         "INCIDENTSCRIBE_PORT": str(port),
+        "INCIDENTSCRIBE_LOG": "json",
         "KESTRA_PASSWORD": "unused",
         "SUPABASE_URL": "http://127.0.0.1:1",
         "SUPABASE_ANON_KEY": "unused",
@@ -89,10 +91,14 @@ def serves(program: list[str], folder: Path, **environment: str) -> None:
         until(is_up, f"the desk serves ({log})", 60)
         page = httpx.get(f"http://127.0.0.1:{port}/static/nothing", timeout=5, trust_env=False)
         assert page.headers["content-security-policy"]
+        httpx.get(f"http://127.0.0.1:{port}/incidents?q=searched-for", timeout=5, trust_env=False)
     finally:
         desk.terminate()  # STOPSIGNAL
         assert desk.wait(20) in (0, -15)
     assert list(empty.iterdir()) == []
+    written = log.read_text()
+    assert "searched-for" not in written
+    assert all(json.loads(line)["message"] for line in written.splitlines())
 
 
 def files(folder: Path) -> set[Path]:
