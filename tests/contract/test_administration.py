@@ -234,3 +234,35 @@ def test_a_file_without_heads_is_refused(run: Run, tmp_path: Path) -> None:
     code, _, error = run("audit", "verify", "--heads", str(wrong))
     assert code == 1
     assert "incidentscribe audit head" in error
+
+
+def test_the_workers_are_held_looked_at_and_released_by_commands(
+    run: Run, gateway_of_a_new_installation: RunningGateway, migrated_database: Database
+) -> None:
+    set_up(run)
+    assert run("hold", "show")[1] == ["the workers are not on hold"]
+    code, said, _ = run("hold", "begin", "--reason", "Restored the dump of 03:00")
+    assert (code, said) == (0, ["the workers are on hold: they act on nothing until somebody releases them"])
+    service = gateway_of_a_new_installation.client(gateway_of_a_new_installation.service_role_key)
+    found = {
+        "kestra_execution_id": "gone-1",
+        "external_id": "INC-1\x1b[2J",
+        "service": "payment-api",
+        "state": "SUCCESS",
+        "actions": [{"action_key": "restart_service", "outcome": "acted", "verified": True}],
+    }
+    service.rpc("begin_hold", {"worker": "w", "forgotten": [found]}).execute()
+    code, said, _ = run("hold", "show")
+    assert code == 0
+    assert said[0].endswith("by Hank: Restored the dump of 03:00")
+    assert said[1] == (
+        "execution=gone-1 state=SUCCESS known=no incident=INC-1\ufffd[2J service=payment-api"
+        " carried out: restart_service=acted"
+    )
+    code, said, _ = run("hold", "release", "--reason", "Looked")
+    assert said == ["the workers act again; starts withdrawn: 0, approvals cancelled: 0"]
+    code, _, error = run("hold", "release", "--reason", "Looked")
+    assert code == 1
+    assert "not on hold" in error
+    [released] = rows(migrated_database, "select released_by_name, release_reason from public.holds")
+    assert released == {"released_by_name": "Hank", "release_reason": "Looked"}

@@ -45,6 +45,9 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "user enable ana@acme.example",
         "service apply empty.yml",
         "catalogue apply empty.yml",
+        "hold show",
+        "hold begin --reason Restored",
+        "hold release --reason Looked",
     ],
 )
 def test_a_command_without_its_settings_names_them_in_one_line(
