@@ -16,6 +16,7 @@ from pathlib import Path
 import jwt
 import psycopg
 from pydantic import SecretStr
+from supabase import Client
 
 from dashboard.domain.clock import utc_now
 from dashboard.domain.listing import ApprovalFilters, IncidentFilters
@@ -48,6 +49,7 @@ _LARGE = (
 )
 
 _FILL = Path(__file__).with_name("fill.sql").read_text()
+_WAIT = Path(__file__).with_name("wait.sql").read_text()
 
 
 def fill(database: Database, size: int) -> Desk:
@@ -76,13 +78,41 @@ def _median_ms(act: Callable[[], object]) -> float:
     return statistics.median(taken)
 
 
-def _lists(desk: Desk, gateway: RunningGateway) -> dict[str, Callable[[], object]]:
+def _let_wait(desk: Desk, database: Database) -> None:
+    """The newest thousand proposals wait, and twenty people more may decide them."""
+    for number in range(20):
+        desk.person(f"Approver {number}", "approver")
+    with psycopg.connect(database.url("supabase_admin"), autocommit=True) as superuser:
+        for statement in _WAIT.split(";\n"):
+            if statement.strip():
+                superuser.execute(statement.encode())
+
+
+def _inbox(desk: Desk, gateway: RunningGateway) -> dict[str, Callable[[], object]]:
+    """What an approver reads while a thousand proposals wait, and what a change of a role costs meanwhile."""
+    client = _client(desk, gateway)
+    pending = ApprovalFilters(statuses=("pending",))
+    return {
+        "1,000 wait: mine and others'": lambda: approvals.list_waiting(client),
+        "1,000 wait: number in the menu": lambda: approvals.count_waiting(client),
+        "1,000 wait: list, first page": lambda: approvals.list_page(client, pending),
+        "1,000 wait: list, last page": lambda: approvals.list_page(client, pending, 20),
+        "1,000 wait: Overview": lambda: overview.get_overview(client),
+        "1,000 wait: a role is set": lambda: desk.configure("profiles", desk.ben.id, role="approver"),
+    }
+
+
+def _client(desk: Desk, gateway: RunningGateway) -> Client:
     settings = WebSettings.load(
         kestra_password=SecretStr("-"),
         supabase_url=gateway.url,
         supabase_anon_key=SecretStr(gateway.anon_key),
     )
-    client = as_user(settings, _token(gateway.jwt_secret, desk.ana.id))
+    return as_user(settings, _token(gateway.jwt_secret, desk.ana.id))
+
+
+def _lists(desk: Desk, gateway: RunningGateway) -> dict[str, Callable[[], object]]:
+    client = _client(desk, gateway)
     today = utc_now().date()
     one = str(desk.row("select id from incidents where external_id = 'INC-5'")["id"])
     word = str(desk.row("select title from incidents where external_id = 'INC-7'")["title"])[-12:]
@@ -112,6 +142,7 @@ def _lists(desk: Desk, gateway: RunningGateway) -> dict[str, Callable[[], object
         "Postmortem: document": lambda: postmortems.find_analysis(client, one),
         "Insights: one day": lambda: insights.get_insights(client, ending(today, 1)),
         "Insights: 30 days": lambda: insights.get_insights(client, ending(today, 30)),
+        "Insights: a year": lambda: insights.get_insights(client, ending(today, 365)),
     }
 
 
@@ -176,6 +207,11 @@ def main() -> None:
                             if size == max(_SIZES):
                                 scans[name] = _scans(postgres.log.read_bytes()[at:].decode(errors="replace"))
                         cost = _gateway_cost(desk, gateway)
+                        _let_wait(desk, database)
+                        for name, act in _inbox(desk, gateway).items():
+                            at = postgres.log.stat().st_size
+                            figures.setdefault(name, []).append(_median_ms(act))
+                            scans[name] = _scans(postgres.log.read_bytes()[at:].decode(errors="replace"))
                     finally:
                         gateway.stop()
         finally:

@@ -33,7 +33,7 @@ page = st.navigation(pages, position="hidden")
 def count_waiting() -> int:
     """How many approvals the signed-in person may decide now."""
     person = session.require()
-    return sum(approval.may_decide for approval in approvals.list_waiting(person.client))
+    return approvals.count_waiting(person.client)
 
 
 def here() -> str:

@@ -31,6 +31,11 @@ def list_waiting(user: Client) -> tuple[WaitingApproval, ...]:
     return all_understood(WaitingApproval, call(user, "waiting_approvals") or ())
 
 
+def count_waiting(user: Client) -> int:
+    """How many pending approvals the caller may decide now."""
+    return int(call(user, "count_waiting"))
+
+
 def list_page(
     user: Client, filters: ApprovalFilters | None = None, page: int = 1
 ) -> tuple[tuple[ListedApproval, ...], bool]:

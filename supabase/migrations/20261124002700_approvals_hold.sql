@@ -568,5 +568,42 @@ begin
     return private.leave(run, case when approval.id is not null then 'Approved by ' || approval.decided_by_name || '.' else 'LOW and allowed by rule.' end);
 end $$;
 
+-- A thousand that wait -------------------------------------------------------------------------------------------
+
+create or replace function public.waiting_approvals() returns setof jsonb
+language plpgsql stable security definer set search_path = '' as $$
+declare
+    me public.profiles := private.require_role('viewer');
+begin
+    return query
+    select jsonb_build_object(
+        'id', a.id, 'incident_id', i.id, 'external_id', i.external_id, 'service', i.service, 'severity', i.severity, 'title', i.title,
+        'summary', a.proposal_text::jsonb ->> 'statement', 'deadline_at', a.deadline_at, 'created_at', a.created_at,
+        'requested_by_name', a.requested_by_name, 'may_decide', o.code is null and now() < a.deadline_at,
+        'why_not', coalesce(o.sentence, case when now() >= a.deadline_at then 'The time to decide is over.' end))
+    from public.approvals a
+    join public.incidents i on i.id = a.incident_id
+    cross join lateral private.objection_about(i, a, me) o
+    where a.organization_id = me.organization_id and a.status = 'pending'
+    order by a.deadline_at, a.id;
+end $$;
+
+create function public.count_waiting() returns int
+language plpgsql stable security definer set search_path = '' as $$
+declare
+    me public.profiles := private.require_role('viewer');
+begin
+    return (
+        select count(*) from public.approvals a join public.incidents i on i.id = a.incident_id
+        where a.organization_id = me.organization_id and a.status = 'pending' and now() < a.deadline_at
+            and (private.objection_about(i, a, me)).code is null);
+end $$;
+comment on function public.count_waiting is 'People: how many pending approvals the caller may decide now; the number beside the menu''s line.';
+revoke all on function public.count_waiting() from public, anon, authenticated, service_role;
+grant execute on function public.count_waiting() to authenticated;
+
+-- Sorts of a year at a hundred thousand incidents stay in memory.
+alter function public.insights(timestamptz, timestamptz, text[]) set work_mem = '32MB';
+
 revoke all on all functions in schema private from public, anon, authenticated, service_role;
 grant execute on function private.my_organization() to authenticated;

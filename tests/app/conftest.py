@@ -75,6 +75,7 @@ def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
     """An organization in which nothing has happened; tests put in what they need."""
     nothing: dict[tuple[Any, str], Any] = {
         (approvals, "list_waiting"): (),
+        (approvals, "count_waiting"): 0,
         (drafts, "find_draft"): None,
         (audit, "list_entries"): ((), False),
         (audit, "note_seen"): None,

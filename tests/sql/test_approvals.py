@@ -148,3 +148,4 @@ def test_the_inbox_says_which_are_mine(desk: Desk) -> None:
     theirs = desk.by(desk.ana, "waiting_approvals")
     assert (mine["may_decide"], theirs["may_decide"]) == (True, False)
     assert mine["summary"] == "Restart on payment-api (instances: 2)."
+    assert (desk.by(desk.ben, "count_waiting"), desk.by(desk.ana, "count_waiting")) == (1, 0)

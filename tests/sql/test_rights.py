@@ -70,6 +70,7 @@ PEOPLE = ANON | {
     "decide_approval",
     "approval_rule",
     "waiting_approvals",
+    "count_waiting",
     "open_desk_session",
     "close_all_desk_sessions",
     "news",
