@@ -91,7 +91,7 @@ def record() -> None:
 
 render_top(approval, about, utc_now())
 if not approval.is_pending:
-    render_refusal(approval)
+    render_refusal(approval, user.person.user_id)
     st.subheader("Record", anchor=False)
 record()
 render_reading(approval, proposal, about, utc_now())

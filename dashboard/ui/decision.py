@@ -7,7 +7,13 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard.domain.approval import Approval, ApprovalRule, Decision, Proposal
-from dashboard.errors import FieldProblem, IncidentScribeError, InvalidInput
+from dashboard.errors import (
+    AlreadyDecided,
+    FieldProblem,
+    IncidentScribeError,
+    InvalidInput,
+    UpstreamUnreachable,
+)
 from dashboard.ui.errors_view import render_error
 from dashboard.ui.proposal import approve_label, word_to_type
 from dashboard.ui.text import escape
@@ -56,6 +62,7 @@ def render_decision(
             decide(decision, str(st.session_state.get(field, "")).strip())
         except IncidentScribeError as error:
             st.session_state[refusal] = error
+            st.session_state[_pressed(approval)] = decision
 
     error: IncidentScribeError | None = st.session_state.get(refusal)
     st.text_area(
@@ -105,8 +112,23 @@ def _is_about_the_word(error: InvalidInput) -> bool:
     return any(problem.field == _WORD for problem in error.fields)
 
 
-def render_refusal(approval: Approval) -> None:
-    """Why this person's press did not count, on the page that shows who was first."""
+def render_refusal(approval: Approval, reader_id: str) -> None:
+    """Why this person's press did not count, on the page that shows who was first; or that it did."""
     error: IncidentScribeError | None = st.session_state.pop(f"refusal_{approval.id}", None)
-    if error:
+    pressed: Decision | None = st.session_state.pop(_pressed(approval), None)
+    if error is None:
+        return
+    no_answer = isinstance(error, (UpstreamUnreachable, AlreadyDecided))
+    is_theirs = approval.decided_by == reader_id and pressed is not None and approval.status == pressed.value
+    if no_answer and is_theirs:
+        st.info(
+            "Your decision arrived the first time; only the answer to it was lost on its way.",
+            title="It is decided, by you",
+            icon=":material/check:",
+        )
+    else:
         render_error(error)
+
+
+def _pressed(approval: Approval) -> str:
+    return f"pressed_{approval.id}"

@@ -9,7 +9,13 @@ import pytest
 
 from dashboard.domain.approval import Decision, DecisionReceipt, Precedents
 from dashboard.domain.powers import Command
-from dashboard.errors import AlreadyDecided, FourEyes, ReasonRequired, UpstreamUnreachable
+from dashboard.errors import (
+    AlreadyDecided,
+    FourEyes,
+    IncidentScribeError,
+    ReasonRequired,
+    UpstreamUnreachable,
+)
 from dashboard.store import approvals, audit, cases, executions, incidents, postmortems
 from dashboard.store.audit import Entry
 from dashboard.store.executions import Owed
@@ -367,3 +373,32 @@ def test_who_was_told_and_who_else_has_looked_is_said_quietly(
     assert "Looked at by Ben *B* 3 min ago" in said  # letter by letter
     assert "Ada Admin 5 min ago" not in said
     assert "Ana Approver 1 min ago" not in said
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "decided_by", "is_told"),
+    [
+        (UpstreamUnreachable("Supabase", "No answer."), "approved", person().person.user_id, True),
+        (AlreadyDecided("Approved by Ana.", by="Ana"), "approved", person().person.user_id, True),
+        (AlreadyDecided("Approved by Ben.", by="Ben"), "approved", "somebody else", False),
+        (AlreadyDecided("Rejected by Ana.", by="Ana"), "rejected", person().person.user_id, False),
+    ],
+)
+def test_a_decision_whose_answer_was_lost_is_said_to_have_arrived(
+    open_page: Open,
+    row: Row,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: IncidentScribeError,
+    status: str,
+    decided_by: str,
+    is_told: bool,
+) -> None:
+    def decide(*_: object) -> DecisionReceipt:
+        row.update(status=status, decided_by=decided_by, decided_by_name="Whoever", decided_at=ago(0))
+        raise answer
+
+    monkeypatch.setattr(approvals, "decide", decide)
+    app = open_page("approval", id=APPROVAL_ID)
+    app.button(key="decide_approve").click().run()
+    assert ("only the answer to it was lost" in words(app)) is is_told
+    assert (answer.what in words(app)) is not is_told
