@@ -192,7 +192,7 @@ class TestWebhook:
         assert kestra.anonymous.post(f"{WEBHOOK}/hidden/the-key", json={}).status_code == 404
 
     def test_a_body_over_the_limit_is_refused(self, kestra: RunningEngine) -> None:
-        answer = kestra.anonymous.post(f"{WEBHOOK}/plain/the-key", content=b"x" * (8 * 1024 * 1024 + 1))
+        answer = kestra.anonymous.post(f"{WEBHOOK}/plain/the-key", content=b"x" * (1024 * 1024 + 1))
         assert answer.status_code == 413
 
     def test_200_kilobytes_arrive_whole_and_go_all_the_way(self, kestra: RunningEngine) -> None:
