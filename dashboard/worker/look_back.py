@@ -39,6 +39,8 @@ _BACK = timedelta(days=7)
 # Clocks of Kestra and of the database differ, and a new desk on an old Kestra knows nothing of its past.
 _SLACK = timedelta(minutes=2)
 _REMEMBERED = 50_000
+# One run that was purged meanwhile or makes no sense bears no witness, and stops nothing else.
+_UNREADABLE = (NotFound, UpstreamProtocolError)
 
 
 class LookBackApi(Protocol):
@@ -125,7 +127,7 @@ class LookBack:
     def _judge(self, execution_id: str) -> Iterable[dict[str, Any]]:
         try:
             execution = self._kestra.get_execution(execution_id)
-        except NotFound:
+        except _UNREADABLE:
             return
         if _has_claimed(execution):
             yield {**_described(execution), "actions": self._actions(execution)}
@@ -138,7 +140,7 @@ class LookBack:
         for execution_id in holds.list_live(client):
             try:
                 execution = self._kestra.get_execution(execution_id)
-            except NotFound:
+            except _UNREADABLE:
                 continue
             if actions := self._actions(execution):
                 acted[execution_id] = {**_described(execution), "actions": actions}
@@ -151,7 +153,11 @@ class LookBack:
             run = execution.task_run(task_id)
             if run is None or run.state != "SUCCESS":
                 continue
-            printed = self._kestra.get_task_outputs(execution, task_id).get("vars")
+            try:
+                printed = self._kestra.get_task_outputs(execution, task_id).get("vars")
+            except _UNREADABLE as error:
+                log.warning("execution=%s: what it carried out cannot be read: %s", execution.id, error)
+                continue
             outcomes = printed.get("outcomes") if isinstance(printed, dict) else None
             return [each for each in outcomes or () if isinstance(each, dict)]
         return []

@@ -188,6 +188,17 @@ def test_it_goes_back_page_by_page_until_all_of_a_page_is_known(supabase: FakeSu
     assert kestra.pages == [1, 2, 3]
 
 
+def test_a_run_that_cannot_be_read_stops_nothing_else(supabase: FakeSupabase) -> None:
+    class Purged(FakeKestra):
+        def get_task_outputs(self, execution: Execution, task_id: str) -> Json:
+            raise NotFound("Its outputs were purged.")
+
+    acting = execution("acting", "open_run", "aggregate_data_sources", "carry_out_approved")
+    supabase.known = {"acting"}
+    supabase.live = ["acting", "purged"]
+    assert look(Purged(acting, claimed("gone")), supabase) == ["gone"]
+
+
 def test_a_kestra_without_the_search_still_runs_everything_else(supabase: FakeSupabase) -> None:
     kestra = FakeKestra(claimed("gone"))
     kestra.refuses_search = True
