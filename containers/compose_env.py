@@ -24,6 +24,8 @@ KESTRA_VERSION=v2.0.0
 KESTRA_MEMORY=4g
 KESTRA_POSTGRES_IMAGE=postgres:17-bookworm
 KESTRA_DATABASE_PASSWORD=
+# The address from which a proxy with HTTPS reaches the desk's container: the gateway of the compose network.
+FORWARDED_ALLOW_IPS=127.0.0.1
 """
 
 
