@@ -132,7 +132,7 @@ def workers_alive(workers: Sequence[WorkerBeat], now: datetime) -> Finding:
 
 def outbox_flows(outbox: OutboxReport, now: datetime) -> Finding:
     """Whether what is owed to Kestra and to people gets there."""
-    checked = "Starts, decisions, commands and notices of your organization that are still owed."
+    checked = "Starts, decisions, commands and notices that are still owed."
     if not outbox.owed or outbox.oldest_at is None:
         return Finding("Outbox", Health.WELL, "Nothing is owed.", checked)
     found = f"{outbox.owed} owed, the oldest since {age_words(outbox.oldest_at, now).removesuffix(' ago')}."

@@ -109,7 +109,7 @@ def notices_sent(notices: NoticesReport, workers: Sequence[WorkerBeat], now: dat
     if not notices.wanted:
         mend = "docs/notices.md says how people are told."
         return Finding(
-            part, Health.UNCHECKED, "Nobody wants any.", checked, mend, "incidentscribe notices apply"
+            part, Health.UNCHECKED, "Nobody wants any.", checked, mend, "incidentscribe notices apply FILE"
         )
     told = [
         worker.facts["channels"]
@@ -215,9 +215,10 @@ def privileges_as_committed(found: Iterable[Sequence[str]], committed: Iterable[
     part = "Privileges"
     checked = "Every right on every table, column and function is compared with the list of this version."
     here, wanted = {_place(row): tuple(row) for row in found}, {_place(row): tuple(row) for row in committed}
-    differing = sorted(
-        place for place in {*here, *wanted} if not _is_same(here.get(place), wanted.get(place))
-    )
+    places = sorted(place for place in {*here, *wanted} if not _is_same(here.get(place), wanted.get(place)))
+    # A right on a table is one on each of its columns: the table is enough.
+    tables = {name for kind, name, _ in places if kind == "table"}
+    differing = [place for place in places if not (place[0] == "column" and place[1] in tables)]
     if not differing:
         return Finding(part, Health.WELL, f"All {len(wanted)} are as committed.", checked)
     named = ", ".join(" ".join(part for part in place if part) for place in differing[:_MOST_NAMED])

@@ -138,6 +138,7 @@ language sql stable set search_path = '' as $$
     with lately as (
         select e.* from public.executions e
         where ($1 is null or e.organization_id = $1) and e.owns and e.ended_at > now() - interval '1 day'
+            and not exists (select from public.incidents i where i.id = e.incident_id and i.source = 'import')
         order by e.ended_at desc limit 200
     )
     select jsonb_build_object(
