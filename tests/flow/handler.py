@@ -37,7 +37,11 @@ def timed(source: str) -> str:
     """The text of TIMED_FLOW."""
     text = source.replace(f"id: {FLOW}", f"id: {TIMED_FLOW}", 1)
     head, tail = text.replace("pauseDuration: P7D", "pauseDuration: PT2S").split("id: ai_agent_documentation")
-    return f"{head}id: ai_agent_documentation{tail.replace('interval: PT0.2S', 'interval: PT20S', 1)}"
+    # Kestra wants the first pause below the longest one.
+    tail = tail.replace("interval: PT0.2S", "interval: PT20S", 1).replace(
+        "maxInterval: PT20S", "maxInterval: PT40S", 1
+    )
+    return f"{head}id: ai_agent_documentation{tail}"
 
 
 class Handler:
