@@ -7,11 +7,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Info, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Info,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from dashboard.domain.system import MetricsReport
 
+# When a counter began to count is no number that anybody asked for.
+disable_created_metrics()
 registry = CollectorRegistry()
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

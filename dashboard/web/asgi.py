@@ -28,6 +28,7 @@ from dashboard.web.not_found import NotFound
 from dashboard.web.server_log import use_own_log
 from dashboard.web.sessions import DeskSessions, desk_sessions
 from dashboard.web.sign_in import SignIn
+from dashboard.web.streamlit_log import use_our_log
 from dashboard.web.unexpected import show_unexpected
 
 SCRIPT = Path(__file__).resolve().parents[1] / "app.py"
@@ -82,6 +83,7 @@ def create_app(settings: WebSettings | None = None, sessions: DeskSessions | Non
     settings = settings or WebSettings.load()
     sessions = sessions or desk_sessions()
     use_options(streamlit_options())
+    use_our_log()
     use_own_log()
     routes = desk_routes(settings, sessions)
     own = [route.path for route in routes if isinstance(route, Route)]

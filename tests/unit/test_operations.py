@@ -15,6 +15,7 @@ import pytest
 import yaml
 from pydantic import SecretStr
 from starlette.applications import Starlette
+from streamlit import logger as streamlit_logger
 
 from dashboard import logs, metrics
 from dashboard.domain.system import MetricsReport
@@ -24,6 +25,7 @@ from dashboard.settings import LogSettings, MetricsSettings
 from dashboard.store.connection import as_service, rows
 from dashboard.web.health import Readiness
 from dashboard.web.metrics import Metrics
+from dashboard.web.streamlit_log import use_our_log
 from dashboard.worker.exposed import serving
 from dashboard.worker.loop import Worker
 from tests.support.web_client import TestClient
@@ -273,6 +275,27 @@ def test_of_an_exception_place_and_type_are_written_and_of_ours_the_words(
     assert "ValueError" in said
     assert "what was given" not in str(said)
     assert said[-1].startswith("UpstreamUnreachable: Kestra cannot be reached.")
+
+
+def test_streamlits_lines_and_its_servers_are_written_as_ours(
+    log: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streamlit_logger, "setup_formatter", streamlit_logger.setup_formatter)
+    before = streamlit_logger.get_logger("streamlit.before_this_test")
+    use_our_log()
+    log("json")
+    for logger in (
+        before,
+        streamlit_logger.get_logger("streamlit.after"),
+        logging.getLogger("uvicorn.error"),
+    ):
+        try:
+            raise ValueError(HOSTILE)
+        except ValueError:
+            logger.exception("a page failed")
+    written = [json.loads(line) for line in log("json")]
+    assert [line["message"] for line in written] == ["a page failed"] * 3
+    assert "HOSTILE" not in str(written)
 
 
 def test_the_format_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
