@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 help: ## Show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
 demo: .venv/sandbox ## Start everything on this machine and open the desk; LAN=1 opens the desk to the network
 	$(BIN)/python -m sandbox $(if $(LAN),--lan) $(ARGS)
@@ -15,8 +15,8 @@ test: .venv/dev ## Run all tests
 smoke: .venv/dev ## Drive the whole story through public interfaces, in a sandbox of its own
 	$(BIN)/python -m tests.smoke
 
-faults: .venv/dev ## Kill worker, act and clients at every named point and finish each story; races in the database
-	FAULTS=all $(BIN)/pytest tests/faults/test_killed.py tests/sql/test_races.py tests/sql/test_moments.py $(ARGS)
+faults: .venv/dev ## Kill worker, act and clients at every named point, tell many stories over a bad network, race in the database
+	FAULTS=all $(BIN)/pytest tests/faults/test_killed.py tests/faults/test_network.py tests/faults/test_down.py tests/sql/test_races.py tests/sql/test_moments.py $(ARGS)
 
 endurance: .venv/dev ## Let the engine work for hours: 500 executions (RUNS=100 for fewer), payloads of every size, every ending
 	$(BIN)/python -m tests.endurance
