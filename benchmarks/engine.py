@@ -137,8 +137,10 @@ def _one(kestra: RunningEngine, api: KestraApi, followers: Followers) -> dict[st
     }
 
 
-def _idle(kestra: RunningEngine, seconds: float = 10.0) -> float:
+def _idle(kestra: RunningEngine, rest: float = 20.0, seconds: float = 20.0) -> float:
+    """The share of a core that it takes once it has come to rest: it looks less often by and by."""
     process = psutil.Process(kestra.process.pid)
+    time.sleep(rest)
     process.cpu_percent()
     time.sleep(seconds)
     return float(process.cpu_percent())

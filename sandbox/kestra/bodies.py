@@ -7,7 +7,7 @@ from sandbox.kestra.answers import Refusal
 
 _MEGABYTE = 1024 * 1024
 # The engine writes the payload into every change of its execution: 1.5 MB kept it busy for minutes and made
-# half a gigabyte of database. Larger incidents are submitted at the desk, which keeps their lines from Kestra.
+# half a gigabyte of database. Larger incidents are submitted at the desk, which sends Kestra a part of them.
 WEBHOOK_LIMIT = _MEGABYTE
 FLOW_LIMIT = _MEGABYTE
 VALUE_LIMIT = _MEGABYTE

@@ -155,7 +155,7 @@ def _properties(data: Path, url: str) -> dict[str, Any]:
         # and less often the longer there was none.
         "kestra.jdbc.queues.min-poll-interval": "10ms",
         "kestra.jdbc.queues.max-poll-interval": "250ms",
-        "kestra.jdbc.queues.poll-switch-interval": "30s",
+        "kestra.jdbc.queues.poll-switch-interval": "15s",
         # Every change of an execution is told to who follows it, whole, and would fill the disk: 0.3 MB for a
         # payload of 16 KB. Whoever follows has it within a second.
         "kestra.jdbc.queue.cleaner.initial-delay": "1m",
