@@ -204,10 +204,15 @@ begin
         perform private.fail(409, 'not_on_hold', 'The workers are not on hold, or somebody else has just released them.');
     end if;
     for forgotten in
-        select f.*, coalesce(o.incident_id, e.incident_id) as incident_id from public.forgotten_runs f
+        select f.*, coalesce(o.incident_id, e.incident_id, named.id) as incident_id from public.forgotten_runs f
         left join public.outbox o on o.id = f.run_id and o.kind = 'start_run'
         left join public.executions e on e.kestra_execution_id = f.kestra_execution_id
-        where f.hold_id = hold.id and coalesce(o.incident_id, e.incident_id) is not null order by incident_id, f.kestra_execution_id
+        left join lateral (
+            -- By webhook: the incident was here before, and its later run is not.
+            select i.id from public.incidents i
+            where i.organization_id = f.organization_id and i.external_id = f.external_id and i.status not in ('resolved', 'closed')
+            limit 1) named on f.run_id is null
+        where f.hold_id = hold.id and coalesce(o.incident_id, e.incident_id, named.id) is not null order by incident_id, f.kestra_execution_id
     loop
         select * into incident from public.incidents i where i.id = forgotten.incident_id for update;
         told := format('Execution %s at Kestra is %s; this database was restored from a time before that and does not know what it found and did%s.',

@@ -105,6 +105,15 @@ def test_an_approval_that_was_acted_on_in_the_lost_time_is_cancelled_and_one_tha
     desk.decide(desk.ana, second)
 
 
+def test_a_run_by_webhook_of_an_incident_that_is_known_is_told_at_that_incident(desk: Desk) -> None:
+    submitted = desk.submit(id="INC-77")
+    begin(desk, forgotten("gone-1", external_id="INC-77"), forgotten("gone-2", external_id="INC-78"))
+    assert release(desk) == {"withdrawn_starts": 0, "cancelled_approvals": 0}
+    incident = desk.row("select * from incidents where id = %s", submitted["incident_id"])
+    assert incident["needs_human"] is True
+    assert "gone-1" in incident["needs_human_reason"]
+
+
 def test_what_people_were_told_of_once_begins_no_second_hold(desk: Desk) -> None:
     acted, _ = desk.waiting()
 
