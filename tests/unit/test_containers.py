@@ -157,6 +157,14 @@ def test_the_desk_gets_nothing_that_only_set_up_needs() -> None:
     assert not {name for name in desk | setup if "DATABASE_PASSWORD" in name}
 
 
+def test_kestra_starts_before_anything_else_is_known() -> None:
+    """Compose reads the whole file first: what has to be set has to be what `make compose-env` makes."""
+    needed = {
+        name for name, (how, _) in variables((ROOT / "docker-compose.yml").read_text()).items() if how == "?"
+    }
+    assert needed == {"KESTRA_PASSWORD", "KESTRA_DATABASE_PASSWORD"}
+
+
 # .env ------------------------------------------------------------------------------------------------------
 
 
