@@ -20,7 +20,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from dashboard.domain.system import MetricsReport
 
 # When a counter began to count is no number that anybody asked for.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 registry = CollectorRegistry()
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
