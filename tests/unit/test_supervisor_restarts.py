@@ -18,6 +18,8 @@ from tests.support.until import until
 class Plan:
     """A sandbox of one program; each of its starts is the next of `lives`, the last one for good."""
 
+    empty = False
+
     def __init__(self, folder: Path, lives: list[str]) -> None:
         self.folder = folder
         for number, life in enumerate(lives):
