@@ -10,11 +10,13 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import jwt
 import psycopg
+from psycopg import sql
 from pydantic import SecretStr
 from supabase import Client
 
@@ -63,6 +65,19 @@ def fill(database: Database, size: int) -> Desk:
     return desk
 
 
+@contextmanager
+def _quiet_gateway(database: Database) -> Iterator[RunningGateway]:
+    """One whose connections log no plans: those of a thousand rules would be most of what is measured."""
+    with psycopg.connect(database.url("supabase_admin"), autocommit=True) as superuser:
+        statement = sql.SQL("alter database {} set auto_explain.log_min_duration = -1")
+        superuser.execute(statement.format(sql.Identifier(database.name)))
+    gateway = start_gateway(database)
+    try:
+        yield gateway
+    finally:
+        gateway.stop()
+
+
 def _token(secret: str, person: str) -> str:
     claims = {"sub": person, "role": "authenticated", "aud": "authenticated", "exp": int(time.time()) + 3600}
     return jwt.encode(claims, secret, algorithm="HS256")
@@ -89,7 +104,7 @@ def _let_wait(desk: Desk, database: Database) -> None:
 
 
 def _inbox(desk: Desk, gateway: RunningGateway) -> dict[str, Callable[[], object]]:
-    """What an approver reads while a thousand proposals wait, and what a change of a role costs meanwhile."""
+    """What an approver reads while a thousand proposals wait."""
     client = _client(desk, gateway)
     pending = ApprovalFilters(statuses=("pending",))
     return {
@@ -98,7 +113,6 @@ def _inbox(desk: Desk, gateway: RunningGateway) -> dict[str, Callable[[], object
         "1,000 wait: list, first page": lambda: approvals.list_page(client, pending),
         "1,000 wait: list, last page": lambda: approvals.list_page(client, pending, 20),
         "1,000 wait: Overview": lambda: overview.get_overview(client),
-        "1,000 wait: a role is set": lambda: desk.configure("profiles", desk.ben.id, role="approver"),
     }
 
 
@@ -210,10 +224,13 @@ def main() -> None:
                         _let_wait(desk, database)
                         for name, act in _inbox(desk, gateway).items():
                             at = postgres.log.stat().st_size
-                            figures.setdefault(name, []).append(_median_ms(act))
+                            act()
                             scans[name] = _scans(postgres.log.read_bytes()[at:].decode(errors="replace"))
                     finally:
                         gateway.stop()
+                    with _quiet_gateway(database) as gateway:
+                        for name, act in _inbox(desk, gateway).items():
+                            figures.setdefault(name, []).append(_median_ms(act))
         finally:
             postgres.stop()
     _print(figures, scans, cost)
