@@ -92,6 +92,10 @@ def serves(program: list[str], folder: Path, **environment: str) -> None:
         page = httpx.get(f"http://127.0.0.1:{port}/static/nothing", timeout=5, trust_env=False)
         assert page.headers["content-security-policy"]
         httpx.get(f"http://127.0.0.1:{port}/incidents?q=searched-for", timeout=5, trust_env=False)
+        # A proxy with HTTPS in front, on the same machine: docs/operate.md.
+        by_https = {"X-Forwarded-Proto": "https", "Host": "localhost"}
+        page = httpx.get(f"http://127.0.0.1:{port}/login", headers=by_https, timeout=5, trust_env=False)
+        assert "; secure" in page.headers["set-cookie"].lower()
     finally:
         desk.terminate()  # STOPSIGNAL
         assert desk.wait(20) in (0, -15)
