@@ -18,7 +18,7 @@ PAGE_SIZE = 50
 
 # Lists leave out what may be megabytes.
 _LIST_COLUMNS = (
-    "id,organization_id,external_id,source,service,severity,status,needs_human,needs_human_reason,"
+    "id,organization_id,external_id,source,service_id,service,severity,status,needs_human,needs_human_reason,"
     "title,occurrences,submitted_by,submitted_by_name,version,created_at,updated_at,resolved_at,closed_at"
 )
 
