@@ -10,8 +10,8 @@ from dashboard.domain.finding import Finding, Health
 from dashboard.domain.system import DoctorReport
 from dashboard.kestra_api.client import KestraApi
 from dashboard.resources import newest_migration, probe_file
-from tests.flow.parts import MODEL_KEY
 from tests.flow.handler import FLOW, KEY, NAMESPACE, Handler, impatient
+from tests.flow.parts import MODEL_KEY
 from tests.support.flow_file import FLOW_FILE
 from tests.support.postgres import free_port
 
