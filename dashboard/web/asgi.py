@@ -25,7 +25,6 @@ from dashboard.web.live import LiveChannel
 from dashboard.web.look import use_options
 from dashboard.web.metrics import Metrics
 from dashboard.web.not_found import NotFound
-from dashboard.web.server_log import use_own_log
 from dashboard.web.sessions import DeskSessions, desk_sessions
 from dashboard.web.sign_in import SignIn
 from dashboard.web.streamlit_log import use_our_log
@@ -39,7 +38,6 @@ async def _lifespan(_: st.App) -> AsyncIterator[dict[str, Any]]:
     # Imported here: only the worker knows the service key, and it decides whether it is configured.
     from dashboard.worker.loop import start_in_thread
 
-    use_own_log()  # Streamlit has read its options again since
     worker = start_in_thread()
     try:
         yield {}
@@ -84,7 +82,6 @@ def create_app(settings: WebSettings | None = None, sessions: DeskSessions | Non
     sessions = sessions or desk_sessions()
     use_options(streamlit_options())
     use_our_log()
-    use_own_log()
     routes = desk_routes(settings, sessions)
     own = [route.path for route in routes if isinstance(route, Route)]
     return st.App(

@@ -15,6 +15,8 @@ def use_our_log() -> None:
     """For loggers that are there and those to come."""
     streamlit_logger.setup_formatter = _hand_on
     streamlit_logger.update_formatter()
+    # Requests are not written: their addresses have the words that somebody searched for.
+    logging.getLogger("uvicorn.access").disabled = True
 
 
 def _hand_on(logger: logging.Logger) -> None:
