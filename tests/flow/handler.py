@@ -5,6 +5,7 @@ import uuid
 from typing import Any, Self
 
 import httpx
+import yaml
 
 from dashboard.seed.catalogue import restart_action
 from dashboard.settings import WorkerSettings
@@ -88,14 +89,19 @@ class Handler:
             self.desk.configure("actions", self.desk.action, **{part: json.dumps(action[part])})
 
     def save(self, source: str) -> None:
-        """Saves a flow that Kestra finds nothing wrong with."""
+        """Creates or updates a flow that Kestra finds nothing wrong with."""
         findings = self._yaml("/api/v1/main/flows/validate", source).json()
         assert not findings[0].get("constraints"), findings
         assert not findings[0].get("warnings"), findings
-        self._yaml("/api/v1/main/flows", source).raise_for_status()
+        flow = yaml.safe_load(source)
+        answer = self._yaml("/api/v1/main/flows", source)
+        if answer.status_code == 422 and "already exists" in answer.text:
+            answer = self._yaml(f"/api/v1/main/flows/{flow['namespace']}/{flow['id']}", source, "PUT")
+        answer.raise_for_status()
 
-    def _yaml(self, path: str, source: str) -> httpx.Response:
-        return self._kestra.post(path, content=source, headers={"Content-Type": "application/x-yaml"})
+    def _yaml(self, path: str, source: str, method: str = "POST") -> httpx.Response:
+        headers = {"Content-Type": "application/x-yaml"}
+        return self._kestra.request(method, path, content=source, headers=headers)
 
     def put_value(self, name: str, value: str) -> None:
         path = f"/api/v1/main/namespaces/{NAMESPACE}/kv/{name}"
