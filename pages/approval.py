@@ -55,12 +55,10 @@ def edit(actions: Sequence[Mapping[str, Any]], reason: str) -> str:
 
 
 def withdraw(reason: str) -> str:
-    """Take one's own decision back; the id of the approval that waits again."""
     return approvals.withdraw(session.require().writer, approval_id, reason).approval_id
 
 
 def run_again() -> None:
-    """Ask for another run of the incident."""
     cases.request(session.require().writer, Command.RUN_AGAIN, approval.incident_id, "")
     bell.ring()
 
@@ -77,10 +75,11 @@ def record() -> None:
         render_freshness_line(newest)
         render_outage(newest)
         if stands.is_pending:
-            attention = read(
-                f"attention_{approval_id}", lambda: decisions.get_attention(reader.client, stands)
-            ).value
-            render_attention(attention, reader.person.user_id, utc_now())
+            if not is_away:
+                seen = (stands.id, stands.content_hash)
+                session.once(stands.content_hash, audit.note_seen, reader.writer, *seen)
+            ask = partial(decisions.get_attention, reader.client, stands)
+            render_attention(read(f"attention_{approval_id}", ask).value, reader.person.user_id, utc_now())
         else:
             course = read(f"course_{approval_id}", lambda: decisions.get_course(reader.client, stands)).value
             may_start = reader.may(Role.RESPONDER) and about.incident.status.is_live
@@ -92,14 +91,9 @@ def record() -> None:
 render_top(approval, about, utc_now())
 if not approval.is_pending:
     render_refusal(approval, user.person.user_id)
-    st.subheader("Record", anchor=False)
 record()
 render_reading(approval, proposal, about, utc_now())
-if approval.is_pending and not known.error:
-    with shown():
-        session.once(approval.content_hash, audit.note_seen, user.writer, approval_id, approval.content_hash)
 if approval.is_pending and about.rule.may_decide:
-    st.subheader("5. Decide", anchor=False)
     render_decision(approval, proposal, decide, unreachable=UNREACHABLE if known.error else "")
     if proposal is not None and not known.error:
         catalogue = partial(services.list_catalogue, user.client, about.incident.service_id)

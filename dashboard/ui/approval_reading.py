@@ -26,6 +26,8 @@ def render_top(approval: Approval, about: About, now: datetime) -> None:
     render_neighbours(about.waiting, approval.id)
     if approval.is_pending and not about.rule.may_decide:
         render_why_not(about.rule)
+    if not approval.is_pending:
+        st.subheader("Record", anchor=False)
 
 
 def render_reading(approval: Approval, proposal: Proposal | None, about: About, now: datetime) -> None:

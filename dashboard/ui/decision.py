@@ -65,6 +65,7 @@ def render_decision(
             st.session_state[_pressed(approval)] = decision
 
     error: IncidentScribeError | None = st.session_state.get(refusal)
+    st.subheader("5. Decide", anchor=False)
     st.text_area(
         "Reason",
         key=field,
