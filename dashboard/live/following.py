@@ -72,6 +72,11 @@ def followers() -> Followers:
     return desk_kestra().followers
 
 
+def count_followed() -> int:
+    """How many executions and logs this process follows; none before anybody has looked at one."""
+    return desk_kestra().followers.count() if desk_kestra.cache_info().currsize else 0
+
+
 def publish(kestra_execution_id: str, snapshot: Snapshot) -> None:
     """Put what a follower has just seen on the board."""
     said = headline(snapshot.execution) if snapshot.execution else ""

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from dashboard import metrics
 from dashboard.live.board import board
 from dashboard.live.feed import NewsFeed
-from dashboard.live.following import desk_kestra, followers
+from dashboard.live.following import count_followed, desk_kestra, followers
 from dashboard.resources import streamlit_options
 from dashboard.settings import WebSettings
 from dashboard.web import live_script
@@ -56,7 +56,7 @@ def desk_routes(settings: WebSettings, sessions: DeskSessions) -> list[BaseRoute
         followers=followers,
         look=lambda user: desk_kestra().look(user),
     )
-    metrics.FOLLOWERS.set_function(lambda: desk_kestra().followers.count())
+    metrics.FOLLOWERS.set_function(count_followed)
     metrics.LIVE_SOCKETS.set_function(live.count)
     return [
         Route("/healthz", healthz),

@@ -16,8 +16,8 @@ from pydantic import SecretStr
 from tests.contract.test_notices import Received, serving
 from tests.faults.points import ALL, FEW, Point
 from tests.faults.stories import Story, Workers
-from tests.flow.parts import JWT_SECRET
 from tests.flow.handler import Handler
+from tests.flow.parts import JWT_SECRET
 from tests.support.relay import relay
 
 pytestmark = pytest.mark.engine
