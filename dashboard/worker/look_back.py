@@ -32,6 +32,7 @@ EVERY_SECONDS = 60.0
 # The first task after a claim that was granted: a run that has begun it was on record here.
 _CLAIMED_TASK = "aggregate_data_sources"
 _ACTING_TASKS = ("carry_out_approved", "auto_remediate_low")
+_BEGINNINGS = ("CREATED", "RESTARTED")
 _PAGE = 50
 _PAGES_AT_FIRST = 20
 # Older runs may have been purged here, which is not forgetting.
@@ -165,10 +166,18 @@ class LookBack:
 
 def _has_claimed(execution: Execution) -> bool:
     """Whether it was given its incident. A replay from the middle carries the claim of another execution."""
-    claim, began = execution.task_run(CLAIM_TASK), execution.started_at
+    claim, began = execution.task_run(CLAIM_TASK), _began(execution)
     if claim is None or claim.started_at is None or began is None:
         return False
     return execution.task_run(_CLAIMED_TASK) is not None and claim.started_at >= began
+
+
+def _began(execution: Execution) -> datetime | None:
+    """When its own work began: the history of a replay starts with that of the execution it replays."""
+    if execution.original_id in (None, execution.id):
+        return execution.started_at
+    own = [change.at for change in execution.history if change.state in _BEGINNINGS]
+    return max(own, default=execution.started_at)
 
 
 def _described(execution: Execution) -> dict[str, Any]:

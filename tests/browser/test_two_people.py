@@ -196,6 +196,7 @@ def changed_meanwhile_a_stale_page_cannot_decide_and_shows_the_new_one(pair: Pai
     expect(ada.get_by_text(f"instances was {was} and is {was + 1}").first).to_be_visible()
     expect(ada.get_by_text("One more, for the evening.").first).to_be_visible()
     assert ada.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    at_rest(ada)
     approve(ada).tap()
     expect(ada.get_by_text("Ada Admin approved this").first).to_be_visible()
     expect(ana.get_by_text("Ada Admin approved this").first).to_be_visible(timeout=PUSHED)
@@ -235,6 +236,7 @@ def withdrawn_while_the_other_looks(pair: Pair) -> None:
         pair.story.ada.rpc("release_hold", {"reason": "They are sure now."}).execute()
     ada.get_by_role("link", name="What took its place").tap()
     expect(approve(ada)).to_be_enabled()
+    at_rest(ada)
     reason(ada, "Not this one.")
     reject(ada).tap()
     expect(ada.get_by_text("Ada Admin rejected this").first).to_be_visible()

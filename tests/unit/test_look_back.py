@@ -27,11 +27,21 @@ def run(task_id: str, at: datetime, state: str = "SUCCESS") -> TaskRun:
     return TaskRun(id=task_id, task_id=task_id, state=state, history=(StateChange(state="RUNNING", at=at),))
 
 
-def execution(execution_id: str, *tasks: str, minutes: int = 10, claimed: int = 0, **more: Any) -> Execution:
-    """Begun so many minutes ago, its task runs `claimed` minutes before that."""
+def execution(
+    execution_id: str,
+    *tasks: str,
+    minutes: int = 10,
+    claimed: int = 0,
+    replayed_after: int | None = None,
+    **more: Any,
+) -> Execution:
+    """Begun so many minutes ago, its task runs `claimed` minutes before that, replayed so many after it."""
     began = NOW - timedelta(minutes=minutes)
     runs = tuple(run(task, began - timedelta(minutes=claimed)) for task in tasks)
     history = (StateChange(state="CREATED", at=began),)
+    if replayed_after is not None:
+        history += (StateChange(state="RESTARTED", at=began + timedelta(minutes=replayed_after)),)
+        more["original_id"] = "another"
     return Execution(
         id=execution_id,
         namespace="incident.response",
@@ -164,6 +174,7 @@ def test_a_known_run_whose_acting_did_nothing_or_is_known_is_not(
         execution("failed before its claim", "open_run"),
         execution("was a duplicate", "open_run", "not_this_run"),
         claimed("a replay from the middle has another's claim", claimed=60),
+        claimed("one as 2.0 keeps it, after the history of that other", replayed_after=5),
         claimed("purged here long ago", minutes=8 * 24 * 60),
     ],
     ids=lambda each: each.id,
