@@ -35,7 +35,7 @@ def test_a_document_is_found_written_by_two_published_and_taken_along(
     rita = visit("responder")
     rita.page.goto(f"{rita.desk}/postmortems")
     search = rita.page.get_by_role("textbox", name="Search the full text")
-    search.fill("pool -nothing")
+    search.fill('pool "card payments failed" -nothing')
     search.press("Enter")
     expect(rita.page.get_by_role("strong").filter(has_text="pool").first).to_be_visible()
     expect(rita.page).to_have_url(re.compile("q=pool"))
