@@ -84,8 +84,7 @@ def record() -> None:
             course = read(f"course_{approval_id}", lambda: decisions.get_course(reader.client, stands)).value
             may_start = reader.may(Role.RESPONDER) and about.incident.status.is_live
             render_course(stands, course, utc_now(), run_again if may_start else None)
-            if stands.is_withdrawable_by(reader.person.user_id):
-                render_withdrawal(stands, withdraw)
+            render_withdrawal(stands, reader.person.user_id, withdraw)
 
 
 render_top(approval, about, utc_now())

@@ -79,7 +79,8 @@ def sandbox(
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes longest begins first where tests run beside each other."""
     if hasattr(config, "workerinput"):
-        items.sort(key=lambda item: _side(item.nodeid) != _WITH_ENGINE)
+        order = {name: place for place, name in enumerate(_TOGETHER)}
+        items.sort(key=lambda item: order.get(_side(item.nodeid), len(order)))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
@@ -87,18 +88,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 
 class _BesideEachOther(LoadScopeScheduling):  # type: ignore[misc]
-    """One side has all that needs an engine, one at a time; the other all else, file by file."""
+    """One side has what needs the flow or a sandbox; the other all else, what needs only an engine first."""
 
     def _split_scope(self, nodeid: str) -> str:
         return _side(nodeid)
 
 
-_WITH_ENGINE = "engine"
-_NEED_ENGINE = re.compile(r"tests/(flow|faults|story|browser|contract/test_(kestra|flow_portable))")
+# Whatever shares an engine stays together, so that it is started once.
+_TOGETHER = {
+    "flow": re.compile(r"tests/(flow|faults|story|browser)/"),
+    "engine": re.compile(r"tests/contract/test_(kestra|flow_portable)"),
+}
 
 
 def _side(nodeid: str) -> str:
-    return _WITH_ENGINE if _NEED_ENGINE.match(nodeid) else nodeid.partition("::")[0]
+    together = (name for name, pattern in _TOGETHER.items() if pattern.match(nodeid))
+    return next(together, nodeid.partition("::")[0])
 
 
 # An engine costs a part of a core even while nobody asks for anything: each ends after its last test, not at

@@ -16,7 +16,12 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 def id_in_address() -> str | None:
     """The `id` of the page's address, or None when it is absent or no id at all."""
     wanted = st.query_params.get("id", "").strip().lower()
-    return wanted if _UUID.fullmatch(wanted) else None
+    if not _UUID.fullmatch(wanted):
+        return None
+    # A link from a page to itself leaves the browser's address as it was (Streamlit 1.67), and the next press
+    # of a button would draw what was left. Told its parameters, the browser takes them over if they are new.
+    st.query_params["id"] = wanted
+    return wanted
 
 
 def render_link(route: Route, label: str, *, strong: bool = False, **query: str | Sequence[str]) -> None:

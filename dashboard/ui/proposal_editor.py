@@ -149,7 +149,7 @@ def render_origin(approval: Approval, proposal: Proposal | None, before: Proposa
     render_link(APPROVAL, "What it took the place of", id=approval.supersedes or "")
 
 
-def render_withdrawal(approval: Approval, withdraw: Callable[[str], str]) -> None:
+def render_withdrawal(approval: Approval, reader_id: str, withdraw: Callable[[str], str]) -> None:
     """For the decider, until the flow has the decision. `withdraw(reason)` answers the new approval's id."""
     outcome = f"withdrawn_{approval.id}"
 
@@ -159,12 +159,15 @@ def render_withdrawal(approval: Approval, withdraw: Callable[[str], str]) -> Non
         except IncidentScribeError as error:
             st.session_state[outcome] = error
 
+    became: IncidentScribeError | str | None = st.session_state.pop(outcome, None)
+    if isinstance(became, str):
+        # By now the page knows that it is withdrawn, or not yet.
+        go_to(APPROVAL, id=became)
+    if not approval.is_withdrawable_by(reader_id):
+        return
     with st.expander("Withdraw my decision", icon=":material/undo:", key=f"withdraw_{approval.id}"):
         st.markdown("As long as the flow does not have it. The same text then waits for a decision again.")
         st.text_input("Why is it withdrawn?", key="withdraw_why", max_chars=2_000)
         st.button("Withdraw it", key="withdraw", icon=":material/undo:", on_click=press)
-        became: IncidentScribeError | str | None = st.session_state.pop(outcome, None)
-        if isinstance(became, str):
-            go_to(APPROVAL, id=became)
-        elif became is not None:
+        if isinstance(became, IncidentScribeError):
             render_error(became)
