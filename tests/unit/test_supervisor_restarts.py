@@ -46,9 +46,9 @@ class Plan:
         return {"pid": pid}
 
 
-LIVE, DIE_SOON, DIE_AT_ONCE = (
+LIVE, DIE_WHEN_TOLD, DIE_AT_ONCE = (
     "touch ready; exec sleep 60",
-    "touch ready; sleep 0.3; rm ready; exit 1",
+    "touch ready; until [ -e die ]; do sleep 0.05; done; rm ready; exit 1",
     "exit 1",
 )
 
@@ -64,10 +64,11 @@ def supervisor(plan: Plan, stopping: Event) -> Supervisor:
 
 def test_a_part_that_dies_before_it_is_ready_again_gets_another_try(tmp_path: Path, said: list[str]) -> None:
     stopping = Event()
-    runs = supervisor(Plan(tmp_path, [DIE_SOON, DIE_AT_ONCE, LIVE]), stopping)
+    runs = supervisor(Plan(tmp_path, [DIE_WHEN_TOLD, DIE_AT_ONCE, LIVE]), stopping)
     watch = Thread(target=runs.watch, args=[said.append])
     try:
         runs.start()
+        (tmp_path / "die").touch()
         watch.start()
         until(lambda: any("Part is back" in line for line in said) or not watch.is_alive(), "it is back")
     finally:
@@ -79,9 +80,10 @@ def test_a_part_that_dies_before_it_is_ready_again_gets_another_try(tmp_path: Pa
 
 
 def test_a_part_that_keeps_dying_ends_the_sandbox(tmp_path: Path, said: list[str]) -> None:
-    runs = supervisor(Plan(tmp_path, [DIE_SOON, DIE_AT_ONCE]), Event())
+    runs = supervisor(Plan(tmp_path, [DIE_WHEN_TOLD, DIE_AT_ONCE]), Event())
     try:
         runs.start()
+        (tmp_path / "die").touch()
         with pytest.raises(PartFailed, match="It keeps ending, so the sandbox stops"):
             runs.watch(said.append)
     finally:
