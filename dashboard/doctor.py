@@ -14,7 +14,7 @@ from dashboard.doctor_operations import clocks_agree, notices_sent, retention_ke
 from dashboard.domain.alarm import Alarm
 from dashboard.domain.clock import age_words
 from dashboard.domain.finding import Finding, Health
-from dashboard.domain.overview import WORKER_SILENT_AFTER, ModelReport
+from dashboard.domain.overview import ModelReport
 from dashboard.domain.system import ConfigRow, OutboxReport, Rights, SystemReport, WorkerBeat
 from dashboard.errors import IncidentScribeError
 
@@ -109,7 +109,7 @@ def model_answers(model: ModelReport, now: datetime) -> Finding:
 def workers_alive(workers: Sequence[WorkerBeat], now: datetime) -> Finding:
     """Whether somebody starts runs and delivers decisions."""
     checked = "Every worker says every ten seconds that it is alive."
-    alive = [worker for worker in workers if now - worker.beat_at <= WORKER_SILENT_AFTER]
+    alive = [worker for worker in workers if worker.is_alive(now)]
     if not alive:
         last = f"The last one was heard of {age_words(workers[0].beat_at, now)}." if workers else ""
         return Finding(

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TypeVar
 
 from dashboard import doctor, doctor_kestra, doctor_probe
 from dashboard.doctor_operations import anon_refused, ask_anon, privileges_as_committed
 from dashboard.domain.clock import to_iso, utc_now
 from dashboard.domain.finding import Finding, Health, summary
 from dashboard.domain.system import DoctorReport
-from dashboard.errors import ConfigurationError, IncidentScribeError
+from dashboard.errors import ConfigurationError, IncidentScribeError, or_error
 from dashboard.kestra_api.address import KEY, AddressBook
 from dashboard.kestra_api.client import KestraApi
 from dashboard.resources import flow_file, newest_migration, privileges, probe_file
@@ -21,8 +20,6 @@ from dashboard.settings import AnonSettings, KestraSettings, ServiceSettings
 from dashboard.store import system
 from dashboard.store.connection import as_service, new_http_client
 from dashboard.terminal import printable
-
-Answer = TypeVar("Answer")
 
 
 def examine(*, probe: bool) -> list[Finding]:
@@ -33,7 +30,7 @@ def examine(*, probe: bool) -> list[Finding]:
 
 
 def _kestra(seen: DoctorReport | None, *, probe: bool) -> list[Finding]:
-    settings = _tried(KestraSettings.load)
+    settings = or_error(KestraSettings.load)
     if isinstance(settings, IncidentScribeError):
         return [_not_set("Kestra", settings)]
     source = flow_file().read_text(encoding="utf-8")
@@ -48,18 +45,18 @@ def _kestra(seen: DoctorReport | None, *, probe: bool) -> list[Finding]:
             return found
         if not probe:
             return [*found, doctor_probe.not_probed()]
-        probed = _tried(lambda: doctor_probe.run_probe(api, probe_file().read_text(encoding="utf-8")))
+        probed = or_error(lambda: doctor_probe.run_probe(api, probe_file().read_text(encoding="utf-8")))
         return [*found, *doctor_probe.examine(probed)]
 
 
 def _database() -> tuple[list[Finding], DoctorReport | None]:
-    settings = _tried(ServiceSettings.load)
+    settings = or_error(ServiceSettings.load)
     if isinstance(settings, IncidentScribeError):
         return [_not_set("Supabase", settings)], None
     with new_http_client() as http:
         client = as_service(settings, http)
         asked_at, began = utc_now(), time.monotonic()
-        seen = _tried(lambda: system.get_doctor_report(client))
+        seen = or_error(lambda: system.get_doctor_report(client))
         seconds = time.monotonic() - began
     if isinstance(seen, IncidentScribeError):
         return [doctor.supabase_answers(seen)], None
@@ -71,7 +68,7 @@ def _database() -> tuple[list[Finding], DoctorReport | None]:
 
 
 def _anon() -> Finding:
-    settings = _tried(AnonSettings.load)
+    settings = or_error(AnonSettings.load)
     if isinstance(settings, IncidentScribeError):
         return _not_set("Anon key", settings)
     return anon_refused(ask_anon(settings))
@@ -81,13 +78,6 @@ def _not_set(part: str, error: IncidentScribeError) -> Finding:
     checked = "The settings were read from the environment and .env."
     health = Health.UNCHECKED if isinstance(error, ConfigurationError) else Health.ILL
     return Finding(part, health, error.what, checked, error.to_do)
-
-
-def _tried(ask: Callable[[], Answer]) -> Answer | IncidentScribeError:
-    try:
-        return ask()
-    except IncidentScribeError as error:
-        return error
 
 
 # Saying it ------------------------------------------------------------------------------------------------

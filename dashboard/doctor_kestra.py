@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import yaml
 
 from dashboard.domain.clock import utc_now
 from dashboard.domain.execution import FlowIdentity
 from dashboard.domain.finding import Finding, Health
-from dashboard.domain.overview import WORKER_SILENT_AFTER
 from dashboard.domain.system import KestraSeen, SystemReport, WorkerBeat
-from dashboard.errors import IncidentScribeError
+from dashboard.errors import IncidentScribeError, or_error
 from dashboard.kestra_api.address import KEY, Address
 from dashboard.kestra_api.models import Instance
 from dashboard.worker.start import FLOW_ID, NAMESPACE
-
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +40,12 @@ class AskedKestra(Protocol):
 
 def ask_kestra(api: AskedKestra) -> KestraProbe:
     """Ask Kestra who it is, for its flow, and for the names of its values; never raises an error of ours."""
-    instance = _tried(api.get_instance)
+    instance = or_error(api.get_instance)
     if isinstance(instance, IncidentScribeError):
         # Whoever does not say its name is not asked further: each question may wait for seconds.
         return KestraProbe(utc_now(), instance, instance, instance)
-    flow = _tried(lambda: api.find_flow(NAMESPACE, FLOW_ID))
-    return KestraProbe(utc_now(), instance, flow, _tried(lambda: api.list_kv_keys(NAMESPACE)))
-
-
-def _tried(ask: Callable[[], Answer]) -> Answer | IncidentScribeError:
-    try:
-        return ask()
-    except IncidentScribeError as error:
-        return error
+    flow = or_error(lambda: api.find_flow(NAMESPACE, FLOW_ID))
+    return KestraProbe(utc_now(), instance, flow, or_error(lambda: api.list_kv_keys(NAMESPACE)))
 
 
 KV_NEEDED = ("GEMINI_API_KEY", "SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY")
@@ -109,7 +99,7 @@ def address_in_force(address: Address, seen: SystemReport | None) -> Finding:
 def _alive(seen: SystemReport | None) -> list[WorkerBeat]:
     if seen is None:
         return []
-    return [worker for worker in seen.workers if seen.now - worker.beat_at <= WORKER_SILENT_AFTER]
+    return [worker for worker in seen.workers if worker.is_alive(seen.now)]
 
 
 def flow_in_step(answer: FlowIdentity | IncidentScribeError | None, source: str) -> Finding:

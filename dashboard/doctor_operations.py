@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 
 from dashboard.domain.clock import age_words, duration_words
 from dashboard.domain.finding import Finding, Health
-from dashboard.domain.overview import WORKER_SILENT_AFTER
 from dashboard.domain.system import NoticesReport, RetentionReport, RunsReport, SizesReport, WorkerBeat
-from dashboard.errors import IncidentScribeError
+from dashboard.errors import IncidentScribeError, or_error
 from dashboard.settings import AnonSettings
 from dashboard.store import system
 from dashboard.store.connection import as_anon
@@ -114,7 +113,7 @@ def notices_sent(notices: NoticesReport, workers: Sequence[WorkerBeat], now: dat
     told = [
         worker.facts["channels"]
         for worker in workers
-        if now - worker.beat_at <= WORKER_SILENT_AFTER and isinstance(worker.facts.get("channels"), list)
+        if worker.is_alive(now) and isinstance(worker.facts.get("channels"), list)
     ]
     missing = sorted(set(notices.wanted) - {str(name) for names in told for name in names}) if told else []
     last = f" The last was sent {age_words(notices.last_sent_at, now)}." if notices.last_sent_at else ""
@@ -187,10 +186,7 @@ def _bytes_words(count: int) -> str:
 
 def ask_anon(settings: AnonSettings) -> tuple[str, ...] | IncidentScribeError:
     """The tables that the anon key reads, or why that was not found out."""
-    try:
-        return system.list_open_tables(as_anon(settings, screen_http_client()))
-    except IncidentScribeError as error:
-        return error
+    return or_error(lambda: system.list_open_tables(as_anon(settings, screen_http_client())))
 
 
 def anon_refused(found: Sequence[str] | IncidentScribeError) -> Finding:

@@ -31,9 +31,12 @@ Every error tells three things: `what` happened, what it `means` for the inciden
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
+
+Answer = TypeVar("Answer")
 
 
 class IncidentScribeError(Exception):
@@ -52,6 +55,14 @@ class IncidentScribeError(Exception):
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.what, self.means, self.to_do) if part)
+
+
+def or_error(ask: Callable[[], Answer]) -> Answer | IncidentScribeError:
+    """What it answers, or the error of our tree in its place: in a report no part hides another."""
+    try:
+        return ask()
+    except IncidentScribeError as error:
+        return error
 
 
 class ConfigurationError(IncidentScribeError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from dashboard.domain.alarm import Alarm
-from dashboard.domain.overview import ModelReport
+from dashboard.domain.overview import WORKER_SILENT_AFTER, ModelReport
 from dashboard.domain.shape import Instant, Json, Shape, Texts
 
 
@@ -28,6 +28,10 @@ class WorkerBeat(Shape):
     version: str = ""
     trouble: str | None = None
     facts: Json = Field(default_factory=dict)
+
+    def is_alive(self, now: Instant) -> bool:
+        """Whether it was heard of lately; `now` by the database's clock."""
+        return now - self.beat_at <= WORKER_SILENT_AFTER
 
 
 class OutboxReport(Shape):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from supabase import Client
 
 from dashboard.domain.action import ActionRun
@@ -56,27 +58,23 @@ def is_readable(user: Client, kestra_execution_id: str) -> bool:
 
 def find_delivery(user: Client, incident_id: str, approval_id: str) -> Owed | None:
     """The delivery of a decision to Kestra."""
-    query = (
-        user.table("outbox")
-        .select(_OWED_COLUMNS)
-        .eq("incident_id", incident_id)
-        .eq("kind", "deliver_decision")
-        .order("created_at", desc=True)
-        .limit(20)
-    )
-    owed = (understood(Owed, row) for row in rows(query))
-    return next((row for row in owed if row.payload.get("approval_id") == approval_id), None)
+    return next(_of_approval(user, "deliver_decision", incident_id, approval_id, most=20), None)
 
 
 def list_notices(user: Client, incident_id: str, approval_id: str) -> tuple[Owed, ...]:
     """The notices of an approval that were sent or are still owed, oldest first."""
+    return tuple(reversed(list(_of_approval(user, "notice", incident_id, approval_id, most=50))))
+
+
+def _of_approval(user: Client, kind: str, incident_id: str, approval_id: str, most: int) -> Iterator[Owed]:
+    """Among the newest so many of the incident's rows, those of the approval, newest first."""
     query = (
         user.table("outbox")
         .select(_OWED_COLUMNS)
         .eq("incident_id", incident_id)
-        .eq("kind", "notice")
+        .eq("kind", kind)
         .order("created_at", desc=True)
-        .limit(50)
+        .limit(most)
     )
-    owed = [understood(Owed, row) for row in rows(query)]
-    return tuple(row for row in reversed(owed) if row.payload.get("approval_id") == approval_id)
+    owed = (understood(Owed, row) for row in rows(query))
+    return (row for row in owed if row.payload.get("approval_id") == approval_id)

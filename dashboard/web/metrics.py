@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
-
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -39,7 +37,7 @@ class Metrics:
     def _may_read(self, request: Request) -> bool:
         if self._token is not None:
             given = request.headers.get("authorization", "")
-            return hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode())
+            return metrics.is_bearer(given, self._token)
         host = request.url.hostname or ""
         return (
             request.client is not None

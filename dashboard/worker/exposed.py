@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -67,6 +66,6 @@ def _answer(environ: dict[str, Any], token: str | None) -> tuple[str, str, bytes
     if path != "/metrics":
         return "404 Not Found", text, b"Not found.\n"
     given = str(environ.get("HTTP_AUTHORIZATION", ""))
-    if token is not None and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+    if token is not None and not metrics.is_bearer(given, token):
         return "403 Forbidden", text, b"Refused: INCIDENTSCRIBE_METRICS_TOKEN.\n"
     return "200 OK", metrics.CONTENT_TYPE, metrics.exposition()

@@ -235,17 +235,6 @@ class Story:
     # What came of it ----------------------------------------------------------------------------------------
 
     @property
-    def incidents(self) -> int:
-        query = "select count(*) as n from incidents where service = %s"
-        return int(self.case.desk.row(query, self.case.service)["n"])
-
-    @property
-    def owners(self) -> int:
-        """Executions that have the incident's run."""
-        query = "select count(*) as n from executions where incident_id = %s and owns"
-        return int(self.case.desk.row(query, self.case.incident["id"])["n"])
-
-    @property
     def begun(self) -> int:
         return len(self.case.actions)
 

@@ -59,8 +59,8 @@ def stories(
 @pytest.mark.parametrize("point", POINTS, ids=str)
 def test_the_story_goes_on(point: Point, stories: dict[Point, Future[Story]]) -> None:
     story = stories[point].result(timeout=900)
-    assert story.incidents == 1
-    assert story.owners == 1
+    assert story.case.incidents == 1
+    assert story.case.owners == 1
     assert story.case.effects <= 1
     match point.phase:
         case "kill":
@@ -97,7 +97,7 @@ def test_the_sums_are_right(stories: dict[Point, Future[Story]], capsys: pytest.
     decided = [story for story in told if story.case.approval["status"] == "approved"]
     delivered = [story for story in decided if story.case.approval["delivered_at"]]
     acted = [story for story in told if story.begun]
-    doubled = [story for story in told if story.case.effects > 1 or story.owners > 1]
+    doubled = [story for story in told if story.case.effects > 1 or story.case.owners > 1]
     lost = [story for story in decided if story.case.approval["outcome"] is None]
     sums = {
         "crash points": len(told),

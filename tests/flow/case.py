@@ -167,6 +167,18 @@ class Case:
         return self.handler.action_runs(self.execution)
 
     @property
+    def incidents(self) -> int:
+        """How many incidents its service has."""
+        query = "select count(*) as n from incidents where service = %s"
+        return int(self.desk.row(query, self.service)["n"])
+
+    @property
+    def owners(self) -> int:
+        """Executions that have the incident's run."""
+        query = "select count(*) as n from executions where incident_id = %s and owns"
+        return int(self.desk.row(query, self.incident["id"])["n"])
+
+    @property
     def escalations(self) -> list[str]:
         return self.handler.escalations(self.execution)
 

@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,9 +16,9 @@ import pytest
 from websockets.sync.client import connect
 from websockets.sync.connection import Connection
 
-from sandbox.processes import die_with_parent
 from tests.support.balancer import Balancer, balancer
-from tests.support.postgres import ROOT, free_port
+from tests.support.desk_process import start_program
+from tests.support.postgres import free_port
 from tests.support.sandbox import RunningSandbox
 from tests.support.until import until
 
@@ -39,17 +38,7 @@ class Part:
         self.port = int(environment.get("INCIDENTSCRIBE_PORT", 0))
 
     def start(self) -> None:
-        command = [str(Path(sys.executable).with_name("incidentscribe")), *self._arguments]
-        with self.log.open("ab") as output:
-            self._process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=os.environ | self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                preexec_fn=die_with_parent(),
-            )
+        self._process = start_program(self._arguments, self._environment, self.log)
         until(self._is_up, f"{' '.join(self._arguments)} is up (log: {self.log})", SECONDS)
 
     def _is_up(self) -> bool:

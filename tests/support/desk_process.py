@@ -18,6 +18,20 @@ from tests.support.until import until
 COOKIE = "incidentscribe_session"
 
 
+def start_program(arguments: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """`incidentscribe` with these arguments; it ends with the tests. What it says is added to the log."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [str(Path(sys.executable).with_name("incidentscribe")), *arguments],
+            cwd=ROOT,
+            env=os.environ | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            preexec_fn=die_with_parent(),
+        )
+
+
 class RunningDesk:
     """`incidentscribe serve --no-worker` on a port of its own; `folder` gets its log."""
 
@@ -37,17 +51,7 @@ class RunningDesk:
 
     def start(self) -> None:
         """Start it; returns at once."""
-        command = [str(Path(sys.executable).with_name("incidentscribe")), "serve", "--no-worker"]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=os.environ | self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                preexec_fn=die_with_parent(),
-            )
+        self._process = start_program(["serve", "--no-worker"], self._environment, self._log)
 
     def until_ready(self) -> None:
         """Wait until it serves."""
