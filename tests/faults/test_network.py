@@ -87,7 +87,9 @@ class Told:
 
     def tell(self) -> Told:
         case, kind = self.case, self.kind
-        case.catalogue(auto_remediate=kind == "low")
+        # An edit wants another number of instances than the others.
+        program = "checkout-web" if kind == "edit" else "payment-api"
+        case.catalogue(program=program, auto_remediate=kind == "low")
         self._submit("LOW" if kind == "low" else "MEDIUM")
         followed = self.network.followers.subscribe(case.execution, self.seen.append)
         try:
@@ -235,8 +237,9 @@ def test_every_story_ends_as_on_a_good_network(told: tuple[Network, list[Told]])
         assert (case.incidents, case.owners) == (1, 1), kind
         assert [row["status"] for row in story.approvals] in ENDINGS[kind], kind
         assert case.row["state"] == ("KILLED" if kind == "kill" else "SUCCESS"), kind
-        assert case.effects == story.wanted_effects, f"{kind}: {case.effects} effects"
-        assert (case.incident["status"] == "resolved") is bool(story.wanted_effects), kind
+        came_of_it = f"{kind}: {case.incident['status']} {[row['status'] for row in case.actions]} {case.why}"
+        assert case.effects == story.wanted_effects, came_of_it
+        assert (case.incident["status"] == "resolved") is bool(story.wanted_effects), came_of_it
         assert story.steps_back == 0, kind
 
 

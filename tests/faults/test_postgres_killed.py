@@ -15,6 +15,7 @@ import pytest
 from postgrest import APIError
 from supabase import Client, ClientOptions, create_client
 
+from dashboard.worker.loop import LEASE_SECONDS
 from tests.smoke import Story, incident
 from tests.support.outage import kill_postgres, parts
 from tests.support.sandbox import RunningSandbox
@@ -179,7 +180,9 @@ def test_killed_under_load_no_answered_report_is_lost_and_everything_recovers_by
     assert {pid: now.get(pid) for pid in before} == before, "more than Postgres was started again"
 
     incidents = {each.incident_id for each in load.answered}
-    until(lambda: claimed(story, incidents) == incidents, "a run has claimed every incident", 40)
+    # What a worker had leased when Postgres died comes back when the lease has run out.
+    patience = 2 * LEASE_SECONDS
+    until(lambda: claimed(story, incidents) == incidents, "a run has claimed every incident", patience)
     all_claimed = time.monotonic()
 
     story.decide(story.ana, approval, "approved", "Still right after the crash")

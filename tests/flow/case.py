@@ -61,9 +61,14 @@ class Case:
 
     # The story ----------------------------------------------------------------------------------------------
 
-    def catalogue(self, url: str | None = None, verify: Json | None = None, **service: Any) -> None:
-        """A service of its own with a restart; `url` and parts of `verify` stand for the catalogue's."""
-        action = restart_action("payment-api", self.handler.service_url)
+    def catalogue(
+        self, url: str | None = None, verify: Json | None = None, program: str = "payment-api", **service: Any
+    ) -> None:
+        """A service of its own with a restart; `url` and parts of `verify` stand for the catalogue's.
+
+        `program` is what is restarted: cases that restart the same one at once must want the same of it.
+        """
+        action = restart_action(program, self.handler.service_url)
         request = action["request"]
         request["url"] = (url or request["url"]) + f"?case={self.service}"
         self.desk.new_service(self.service, **service)
@@ -161,6 +166,12 @@ class Case:
     @property
     def approval(self) -> Json:
         return self.handler.approval(self.execution)
+
+    @property
+    def could_not_be_read(self) -> list[str]:
+        """What the evidence says is missing in it."""
+        told = [one["text"] for one in self.analysis["evidence"] if one["source"] == "aggregate_data_sources"]
+        return [text.split(" could not be read")[0] for text in told]
 
     @property
     def actions(self) -> list[Json]:

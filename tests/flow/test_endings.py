@@ -12,6 +12,7 @@ import pytest
 from dashboard.worker.loop import Worker
 from tests.flow.case import Batch, Case, Story, batch
 from tests.flow.handler import TIMED_FLOW, Handler
+from tests.support.relay import FOR_EVER
 from tests.support.until import until
 
 pytestmark = pytest.mark.engine
@@ -242,6 +243,17 @@ class TestSupabase:
             "The history",
             "The history",
         ]
+        assert case.could_not_be_read == ["Related alerts", "The history"]
+
+    def test_away_for_the_catalogue_a_person_reads_why_nothing_is_proposed(self, cases: Batch) -> None:
+        case = cases["catalogue_cannot_be_read"]
+        assert case.approval["nothing_to_carry_out"] is True
+        assert case.could_not_be_read == ["The catalogue of actions"]
+
+    def test_away_for_the_catalogue_for_a_moment_it_is_asked_again(self, cases: Batch) -> None:
+        case = cases["catalogue_is_late"]
+        assert case.approval["nothing_to_carry_out"] is False
+        assert case.could_not_be_read == []
 
     def test_away_when_the_proposal_is_stored_nothing_waits_and_a_restart_asks(self, cases: Batch) -> None:
         case = cases["proposal_cannot_be_stored"]
@@ -314,6 +326,24 @@ def neighbours_cannot_be_read(case: Case) -> None:
     case.handler.relay.down("/incidents", f"neq.{submitted['incident_id']}")
     case.started(submitted)
     case.reaches("SUCCESS")
+
+
+def _without_catalogue(case: Case, times: int) -> None:
+    case.catalogue()
+    service = case.desk.row("select id from services where name = %s", case.service)["id"]
+    case.handler.relay.down("/actions", f"service_id=eq.{service}", times=times)
+    case.file("MEDIUM")
+    case.reaches("PAUSED")
+
+
+@story
+def catalogue_cannot_be_read(case: Case) -> None:
+    _without_catalogue(case, FOR_EVER)
+
+
+@story
+def catalogue_is_late(case: Case) -> None:
+    _without_catalogue(case, 3)
 
 
 @story

@@ -153,7 +153,7 @@ def test_a_period_that_is_not_over_is_compared_with_the_same_part_of_the_one_bef
     found = count(desk, now - timedelta(days=6), now + timedelta(days=1))
     before = datetime.fromisoformat(found["before_until"]) - datetime.fromisoformat(found["before_since"])
     assert abs(before - timedelta(days=6)) < timedelta(minutes=1)
-    assert found["before_since"] == (now - timedelta(days=13)).isoformat()
+    assert datetime.fromisoformat(found["before_since"]) == now - timedelta(days=13)
 
 
 def test_periods_do_not_depend_on_the_sessions_time_zone(desk: Desk) -> None:

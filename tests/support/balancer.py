@@ -35,11 +35,15 @@ class Balancer:
 
 async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
     """Hands on what comes until one side ends; both ends are closed then."""
-    with suppress(OSError):
-        while chunk := await source.read(_CHUNK):
-            target.write(chunk)
-            await target.drain()
-    target.close()
+    try:
+        with suppress(OSError):
+            while chunk := await source.read(_CHUNK):
+                target.write(chunk)
+                await target.drain()
+    finally:
+        target.close()
+        with suppress(OSError):
+            await target.wait_closed()
 
 
 @contextmanager
@@ -54,8 +58,10 @@ def balancer(ports: list[int]) -> Iterator[Balancer]:
         ready.set()
         await stop.wait()
         server.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
             task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def main() -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
