@@ -12,7 +12,7 @@ from dashboard.domain.approval import Approval, Proposal
 from dashboard.domain.proposal_diff import changes
 from dashboard.errors import IncidentScribeError
 from dashboard.routes import APPROVAL
-from dashboard.ui.errors_view import render_empty, render_error
+from dashboard.ui.errors_view import render_empty, render_error, shown
 from dashboard.ui.links import go_to, render_link
 from dashboard.ui.text import escape
 
@@ -32,7 +32,7 @@ def render_editor(
     )
     if not opened.open:
         return
-    with opened:
+    with opened, shown():
         st.markdown(
             "It becomes a new proposal, which somebody else decides on; this one is kept as it is. "
             "Only what the catalogue of the service allows can be proposed."
@@ -41,75 +41,124 @@ def render_editor(
         if not offered:
             render_empty("The catalogue of this service is empty, so nothing else can be proposed.")
             return
-        wanted = [_field_of(action, offered.get(action.action), approval.id) for action in proposal.actions]
-        more = st.multiselect(
+        fields = _Fields(approval.id, proposal, offered)
+        for action in proposal.actions:
+            _render_kept(action, offered.get(action.action), fields.place(action.key))
+        st.multiselect(
             "Add from the catalogue",
             list(offered),
-            key=f"edit_more_{approval.id}",
+            key=fields.more,
             format_func=lambda key: escape(offered[key].title),
             max_selections=_MOST_ACTIONS,
         )
-        wanted += [_fields_of(offered[key], {}, f"{approval.id}_more_{key}") for key in more]
-        reason = st.text_input("Why is it changed?", key=f"edit_why_{approval.id}", max_chars=2_000)
-        _render_save(approval, [action for action in wanted if action], reason, save)
+        for key in fields.added:
+            _render_parameters(offered[key], {}, fields.place(key, is_added=True))
+        st.text_input("Why is it changed?", key=fields.why, max_chars=2_000)
+        _render_save(approval, fields, save)
 
 
-def _render_save(approval: Approval, actions: Sequence[Mapping[str, Any]], reason: str, save: Save) -> None:
+class _Fields:
+    """What stands in the fields; read at the press, which may come together with the last thing typed."""
+
+    def __init__(self, approval_id: str, proposal: Proposal, offered: Mapping[str, CatalogueAction]) -> None:
+        self._id, self._proposal, self._offered = approval_id, proposal, offered
+        self.more, self.why = f"edit_more_{approval_id}", f"edit_why_{approval_id}"
+
+    def place(self, action_key: str, *, is_added: bool = False) -> str:
+        """What the keys of an action's fields begin with."""
+        return f"{self._id}_more_{action_key}" if is_added else f"{self._id}_{action_key}"
+
+    @property
+    def added(self) -> Sequence[str]:
+        """Keys of the catalogue's actions that were added."""
+        return [key for key in st.session_state.get(self.more) or () if key in self._offered]
+
+    def read_reason(self) -> str:
+        return str(st.session_state.get(self.why) or "").strip()
+
+    def read_actions(self) -> Sequence[Mapping[str, Any]]:
+        """As `{action, parameters, reason}`: those that are kept, then those that were added."""
+        kept = [
+            self._read(self._offered[action.action], self.place(action.key))
+            | {"reason": action.reason.model_dump(mode="json")}
+            for action in self._proposal.actions
+            if action.action in self._offered
+            and st.session_state.get(_kept_key(self.place(action.key)), True)
+        ]
+        why = {"text": "Added by a person.", "evidence": []}
+        return kept + [
+            self._read(self._offered[key], self.place(key, is_added=True)) | {"reason": why}
+            for key in self.added
+        ]
+
+    def _read(self, action: CatalogueAction, place: str) -> dict[str, Any]:
+        required = set(action.parameters.get("required", ()))
+        entered = {
+            name: st.session_state.get(f"{place}_{name}", schema.get("default"))
+            for name, schema in _properties(action).items()
+        }
+        parameters = {
+            name: value
+            for name, value in entered.items()
+            if value is not None and (value != "" or name in required)
+        }
+        return {"action": action.key, "parameters": parameters}
+
+
+def _render_save(approval: Approval, fields: _Fields, save: Save) -> None:
     """The button, and what became of the press."""
     outcome = f"edit_outcome_{approval.id}"
 
     def press() -> None:
         try:
-            st.session_state[outcome] = save(actions, reason.strip())
+            st.session_state[outcome] = save(fields.read_actions(), fields.read_reason())
         except IncidentScribeError as error:
             st.session_state[outcome] = error
 
-    if not actions:
+    if not fields.read_actions():
         st.caption(":material/do_not_touch: Without an action nothing would be carried out.")
     st.button("Propose this instead", key="edit_save", icon=":material/edit:", on_click=press, wrap=True)
-    became: IncidentScribeError | str | None = st.session_state.pop(outcome, None)
+    became: IncidentScribeError | str | None = st.session_state.get(outcome)
     if isinstance(became, str):
+        del st.session_state[outcome]
         go_to(APPROVAL, id=became)
     elif became is not None:
         render_error(became)
 
 
-def _field_of(
-    action: ProposedAction, catalogue: CatalogueAction | None, approval_id: str
-) -> Mapping[str, Any] | None:
-    """Keep it or not, and its parameters; None when it is taken out."""
-    place = f"{approval_id}_{action.key}"
-    is_kept = st.checkbox(f"**{escape(action.title)}**", value=catalogue is not None, key=f"keep_{place}")
+def _kept_key(place: str) -> str:
+    return f"keep_{place}"
+
+
+def _properties(action: CatalogueAction) -> Mapping[str, Mapping[str, Any]]:
+    found: Mapping[str, Mapping[str, Any]] = action.parameters.get("properties", {})
+    return found
+
+
+def _render_kept(action: ProposedAction, catalogue: CatalogueAction | None, place: str) -> None:
+    """Keep it or not, and its parameters."""
+    is_kept = st.checkbox(f"**{escape(action.title)}**", value=catalogue is not None, key=_kept_key(place))
     if catalogue is None:
         st.caption("It is no longer in the catalogue and cannot be proposed again.")
-        return None
-    if not is_kept:
-        return None
-    edited = _fields_of(catalogue, action.parameters, place)
-    return {**edited, "reason": action.reason.model_dump(mode="json")}
+    elif is_kept:
+        _render_parameters(catalogue, action.parameters, place)
 
 
-def _fields_of(catalogue: CatalogueAction, now: Mapping[str, Any], place: str) -> Mapping[str, Any]:
-    properties: Mapping[str, Mapping[str, Any]] = catalogue.parameters.get("properties", {})
-    required = set(catalogue.parameters.get("required", ()))
-    parameters = {}
-    for name, schema in properties.items():
-        value = _parameter(name, schema, now.get(name, schema.get("default")), f"{place}_{name}")
-        if value is not None and (value != "" or name in required):
-            parameters[name] = value
-    reason = {"text": "Added by a person.", "evidence": []}
-    return {"action": catalogue.key, "parameters": parameters, "reason": reason}
+def _render_parameters(catalogue: CatalogueAction, now: Mapping[str, Any], place: str) -> None:
+    for name, schema in _properties(catalogue).items():
+        _render_parameter(name, schema, now.get(name, schema.get("default")), f"{place}_{name}")
 
 
-def _parameter(name: str, schema: Mapping[str, Any], value: Any, key: str) -> Any:
+def _render_parameter(name: str, schema: Mapping[str, Any], value: Any, key: str) -> None:
     """A field for one parameter, within the bounds of its schema."""
     label, help_text = escape(name), escape(str(schema.get("description", ""))) or None
     if choices := schema.get("enum"):
         at = list(choices).index(value) if value in choices else None
-        return st.selectbox(label, choices, index=at, key=key, help=help_text, format_func=str)
+        st.selectbox(label, choices, index=at, key=key, help=help_text, format_func=str)
+        return
     match schema.get("type"):
         case "integer":
-            return st.number_input(
+            st.number_input(
                 label,
                 min_value=None if (low := schema.get("minimum")) is None else int(low),
                 max_value=None if (high := schema.get("maximum")) is None else int(high),
@@ -119,7 +168,7 @@ def _parameter(name: str, schema: Mapping[str, Any], value: Any, key: str) -> An
                 help=help_text,
             )
         case "number":
-            return st.number_input(
+            st.number_input(
                 label,
                 min_value=None if (low := schema.get("minimum")) is None else float(low),
                 max_value=None if (high := schema.get("maximum")) is None else float(high),
@@ -128,10 +177,10 @@ def _parameter(name: str, schema: Mapping[str, Any], value: Any, key: str) -> An
                 help=help_text,
             )
         case "boolean":
-            return st.checkbox(label, value=bool(value), key=key, help=help_text)
+            st.checkbox(label, value=bool(value), key=key, help=help_text)
         case _:
             most = int(schema.get("maxLength", 200))
-            return st.text_input(label, value=str(value or ""), max_chars=most, key=key, help=help_text)
+            st.text_input(label, value=str(value or ""), max_chars=most, key=key, help=help_text)
 
 
 def render_origin(approval: Approval, proposal: Proposal | None, before: Proposal | None) -> None:

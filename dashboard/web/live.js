@@ -9,6 +9,9 @@ const LONGEST_LEAVE = 5000, LONGEST_PRESS = 2000, SETTLE = 300
 // holds then stays on the screen for ever (Streamlit 1.67): nothing is asked for until that is taken away.
 const LONGEST_WHOLE = 10000, TAKEN_AWAY = 100
 const STEP = 5 // between two fragments: changes of one browser task go out under a single fragment's name
+// So would a click before the message for the run that was just asked for (browsers put clicks before timers): only
+// that run's fragment would run. The click comes again when the message is on its way.
+const CONTROLS = "button, summary, label, input[type=checkbox], input[type=radio]"
 const LONGEST_WAIT = 2000 // between attempts to connect
 const REFUSED_WAIT = 30000 // the right to a topic may still come
 const SIGNED_OUT = 4401, REFUSED = [4400, 4403, 4429]
@@ -152,6 +155,15 @@ for (const name of ["pointerup", "pointercancel"]) on(name, () => {
   setTimeout(pump, HOLD + 1)
 })
 on("click", (event) => {
+  const control = event.composedPath()[0].closest?.(CONTROLS)
+  if (pumping && control) {
+    event.preventDefault()
+    event.stopImmediatePropagation()
+    heldUntil = Date.now() + HOLD
+    setTimeout(() => control.click(), STEP)
+    setTimeout(pump, HOLD + 1)
+    return
+  }
   const target = event.composedPath().find(({ tagName }) => tagName === "A" || tagName === "BUTTON")
   if (target?.tagName === "A" && target.target !== "_blank") leavingUntil = Date.now() + LONGEST_LEAVE
   else if (target?.tagName === "BUTTON") pressedUntil = Date.now() + LONGEST_PRESS

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocket, expect
 
 from tests.browser.conftest import Visitor
+from tests.smoke import incident
 from tests.support.sandbox import RunningSandbox
 from tests.support.until import until
 
@@ -34,9 +35,18 @@ _RECORD = """() => {
 }"""
 
 
-def waiting_approval(sandbox: RunningSandbox, incident: str) -> dict[str, Any]:
+# In one task of the browser: the page asks for the news it slept through, and a hand opens a block.
+_WAKE_AND_CLICK = """(summary) => {
+  delete document.hidden
+  document.dispatchEvent(new Event("visibilitychange"))
+  summary.click()
+}"""
+_HIDE = "Object.defineProperty(document, 'hidden', { configurable: true, get: () => true })"
+
+
+def waiting_approval(sandbox: RunningSandbox, incident_id: str) -> dict[str, Any]:
     approvals = sandbox.client("approver").table("approvals").select("*")
-    pending = approvals.eq("incident_id", incident).eq("status", "pending")
+    pending = approvals.eq("incident_id", incident_id).eq("status", "pending")
     return dict(until(lambda: pending.execute().data, "the flow waits", 90)[0])
 
 
@@ -52,8 +62,8 @@ def test_an_event_of_the_engine_reaches_the_page_while_somebody_types(
     rita.page.get_by_role("tab", name="Samples").click()
     rita.page.get_by_role("button", name="Submit MEDIUM sample").click()
     rita.page.wait_for_url("**/incident?id=*")
-    incident = re.findall(r"id=([0-9a-f-]{36})", rita.page.url)[0]
-    waiting = waiting_approval(sandbox, incident)
+    incident_id = re.findall(r"id=([0-9a-f-]{36})", rita.page.url)[0]
+    waiting = waiting_approval(sandbox, incident_id)
     expect(rita.page.get_by_text("Paused: Wait for a decision").first).to_be_visible()
     rita.page.get_by_text("Also what flow and worker noted").click()
     expect(rita.page.get_by_text("asked for an approval")).to_be_visible()
@@ -95,19 +105,19 @@ def test_an_open_page_outlives_a_restart_of_the_desk_and_hears_of_a_sign_out(
 ) -> None:
     admin = sandbox.client("admin")
     imported = admin.table("incidents").select("id").eq("source", "import")
-    incident: Any = imported.limit(1).execute().data[0]
-    versions = admin.table("incidents").select("version").eq("id", incident["id"])
+    found: Any = imported.limit(1).execute().data[0]
+    versions = admin.table("incidents").select("version").eq("id", found["id"])
 
     mark = secrets.token_hex(4)
 
     def note(text: str) -> None:
         version: Any = versions.execute().data
-        arguments = {"incident_id": incident["id"], "kind": "note", "payload": {"text": text}}
+        arguments = {"incident_id": found["id"], "kind": "note", "payload": {"text": text}}
         admin.rpc("update_incident", arguments | {"version": version[0]["version"]}).execute()
 
     rita = visit("responder")
     page = rita.page
-    page.goto(f"{rita.desk}/incident?id={incident['id']}")
+    page.goto(f"{rita.desk}/incident?id={found['id']}")
     expect(page.get_by_text("What happened")).to_be_visible()
     page.evaluate("window.opened = true")
     note(f"Seen before the restart {mark}")
@@ -124,7 +134,7 @@ def test_an_open_page_outlives_a_restart_of_the_desk_and_hears_of_a_sign_out(
 
     hidden = "Object.defineProperty(document, 'hidden', { configurable: true, get: () => true })"
     page.evaluate(hidden)
-    other = rita.open_tab(f"/incident?id={incident['id']}")
+    other = rita.open_tab(f"/incident?id={found['id']}")
     expect(other.get_by_text(f"Told by push again {mark}")).to_be_visible()
     note(f"While one tab is hidden {mark}")
     expect(other.get_by_text(f"While one tab is hidden {mark}")).to_be_visible(timeout=PUSHED)
@@ -135,3 +145,34 @@ def test_an_open_page_outlives_a_restart_of_the_desk_and_hears_of_a_sign_out(
     other.get_by_role("button", name="Sign out").click()
     expect(page.get_by_text("You are signed out")).to_be_visible(timeout=PUSHED)
     rita.complaints.clear()  # a browser says of every address that does not answer
+
+
+def test_a_click_that_meets_news_is_not_taken_for_them(
+    visit: Callable[..., Visitor], sandbox: RunningSandbox
+) -> None:
+    rita: Any = sandbox.client("responder")
+    payload = incident("event-stream", "MEDIUM", f"A click meets news {secrets.token_hex(4)}")
+    made = rita.rpc("submit_incident", {"payload": payload}).execute().data["incident_id"]
+    waiting = waiting_approval(sandbox, made)
+    ana = visit("approver")
+    told: list[str | bytes] = []
+
+    def listen(socket: WebSocket) -> None:
+        if "/live?" in socket.url:
+            socket.on("framereceived", lambda frame: told.append(frame))
+
+    ana.page.on("websocket", listen)
+    ana.page.goto(f"{ana.desk}/approval?id={waiting['id']}")
+    closed = ana.page.get_by_text("Change the proposal")
+    expect(closed).to_be_visible()
+    # What opening the page itself is news of is over.
+    expect(ana.page.get_by_text("Nobody else has looked at this version yet.")).to_be_visible()
+    ana.page.evaluate(_HIDE)
+
+    before = len(told)
+    version: Any = rita.table("incidents").select("version").eq("id", made).single().execute().data
+    note = {"kind": "note", "payload": {"text": "Look at this."}, "version": version["version"]}
+    rita.rpc("update_incident", {"incident_id": made, **note}).execute()
+    until(lambda: ana.page.wait_for_timeout(50) or len(told) > before, "the page is told")
+    closed.evaluate(_WAKE_AND_CLICK)
+    expect(ana.page.get_by_label("instances", exact=True)).to_be_visible(timeout=10_000)

@@ -1,11 +1,7 @@
-"""Two people at one approval, each with a browser: Ana at a desk, Ada with a phone.
-
-TWO_PEOPLE=all also tells what takes longer: an edit, a reload at the press, a withdrawal, a deadline.
-"""
+"""Two people at one approval, each with a browser: Ana at a desk, Ada with a phone."""
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import time
@@ -120,8 +116,6 @@ def test_two_people_decide_change_withdraw_and_miss_it_each_seeing_what_the_othe
     hurried = both_look_at_one_that_has_a_minute(pair)
     both_press_at_the_same_moment(pair)
     decided_elsewhere_it_leaves_the_inbox_and_the_open_page_says_who(pair)
-    if os.environ.get("TWO_PEOPLE") != "all":
-        return
     changed_meanwhile_a_stale_page_cannot_decide_and_shows_the_new_one(pair)
     reloaded_at_the_press_it_is_decided_once(pair)
     withdrawn_while_the_other_looks(pair)
