@@ -6,13 +6,13 @@ from dashboard.domain.clock import utc_now
 from dashboard.domain.listing import ApprovalFilters
 from dashboard.store import approvals, services
 from dashboard.ui import session
-from dashboard.ui.approval_filters import PAGE, render_approval_filters
+from dashboard.ui.approval_filters import render_approval_filters
 from dashboard.ui.approval_rows import render_settled_rows, render_waiting_rows
 from dashboard.ui.errors_view import render_empty
 from dashboard.ui.known import read
 from dashboard.ui.live import live, organization_topic
 from dashboard.ui.page_header import headed, render_page_header
-from dashboard.ui.paging import render_paging
+from dashboard.ui.paging import page_shown, render_paging
 
 session.require()
 
@@ -49,7 +49,7 @@ def inbox() -> None:
 def settled(filters: ApprovalFilters) -> None:
     """What is over, or what a link asked for."""
     client = session.require().client
-    page = int(st.session_state.get(PAGE) or 1)
+    page = page_shown()
     found = read(f"approvals_{filters}_{page}", lambda: approvals.list_page(client, filters, page))
     some, is_more = found.value
     if some:
@@ -60,7 +60,7 @@ def settled(filters: ApprovalFilters) -> None:
         render_empty("There is none yet.", "What people decide, and what ends without them, stays here.")
     count = (page - 1) * approvals.PAGE_SIZE + len(some)
     words = f"{'more than ' if is_more else ''}{count} approval{'' if count == 1 else 's'}"
-    render_paging(PAGE, page, count, words, are_more=is_more, size=approvals.PAGE_SIZE)
+    render_paging(page, count, words, are_more=is_more, size=approvals.PAGE_SIZE)
 
 
 inbox()

@@ -7,12 +7,12 @@ from dashboard.store import incidents, services
 from dashboard.store.incidents import PAGE_SIZE
 from dashboard.ui import session
 from dashboard.ui.errors_view import render_empty
-from dashboard.ui.incident_filters import PAGE, render_incident_filters
+from dashboard.ui.incident_filters import render_incident_filters
 from dashboard.ui.incident_rows import render_incident_rows
 from dashboard.ui.known import read
 from dashboard.ui.live import live, organization_topic
 from dashboard.ui.page_header import headed, render_page_header
-from dashboard.ui.paging import render_paging
+from dashboard.ui.paging import page_shown, render_paging
 
 session.require()
 
@@ -25,7 +25,7 @@ def found() -> None:
     with headed("Incidents", head):
         named = read("services", lambda: services.list_services(client))
         filters = render_incident_filters([service.name for service in named.value], utc_now())
-        page = int(st.session_state.get(PAGE) or 1)
+        page = page_shown()
         known = read(f"incidents_{filters}_{page}", lambda: incidents.list_incidents(client, filters, page))
         some = known.value
         with head:
@@ -36,7 +36,7 @@ def found() -> None:
             render_empty("No incident matches.", "Clear the search or a filter.")
         else:
             render_empty("There are no incidents yet.", "Submit one, or try a sample.")
-        render_paging(PAGE, page, some.count, some.count_words, are_more=some.are_more, size=PAGE_SIZE)
+        render_paging(page, some.count, some.count_words, are_more=some.are_more, size=PAGE_SIZE)
 
 
 found()

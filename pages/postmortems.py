@@ -10,9 +10,8 @@ from dashboard.ui.errors_view import render_empty
 from dashboard.ui.known import read
 from dashboard.ui.live import live, organization_topic
 from dashboard.ui.page_header import headed, render_page_header
-from dashboard.ui.paging import render_paging
+from dashboard.ui.paging import page_shown, render_paging
 from dashboard.ui.postmortem_list import (
-    PAGE,
     count_words,
     render_found,
     render_postmortem_filters,
@@ -30,7 +29,7 @@ def documents() -> None:
     with headed("Postmortems", head):
         named = read("services", lambda: services.list_services(client))
         filters = render_postmortem_filters([service.name for service in named.value])
-        page = max(1, int(st.session_state.get(PAGE) or 1))
+        page = page_shown()
         known = read(
             f"postmortems_{filters}_{page}",
             lambda: postmortems.search_postmortems(client, **filters._asdict(), page=page),
@@ -48,7 +47,7 @@ def documents() -> None:
             render_found(document, utc_now())
         total = found.total(filters.statuses)
         words = count_words(found, filters)
-        render_paging(PAGE, page, total, words, are_more=total >= found.most, size=PAGE_SIZE)
+        render_paging(page, total, words, are_more=total >= found.most, size=PAGE_SIZE)
 
 
 documents()

@@ -10,8 +10,8 @@ import streamlit as st
 from dashboard.domain.approval import ApprovalStatus
 from dashboard.domain.listing import ApprovalFilters
 from dashboard.ui.link_filters import moment, period_words, render_link_filters, words
+from dashboard.ui.paging import to_first_page
 
-PAGE = "page"
 WAITING = "Waiting"
 # What stands in the address is what stands on the screen.
 _SHOWN: dict[str, tuple[str, ...]] = {
@@ -45,7 +45,7 @@ def render_approval_filters(services: Sequence[str]) -> Choice:
                 key="show",
                 bind="query-params",
                 label_visibility="collapsed",
-                on_change=_to_first_page,
+                on_change=to_first_page,
             )
         with st.popover("Service", icon=":material/filter_list:"):
             chosen = st.multiselect(
@@ -54,7 +54,7 @@ def render_approval_filters(services: Sequence[str]) -> Choice:
                 sorted({*services, *words("service")}),
                 key="service",
                 bind="query-params",
-                on_change=_to_first_page,
+                on_change=to_first_page,
             )
     if is_from_link:
         asked = (
@@ -62,10 +62,6 @@ def render_approval_filters(services: Sequence[str]) -> Choice:
             *(f"outcome {name}" for name in outcomes),
             period_words("asked for", since, until),
         )
-        render_link_filters(asked, _FROM_LINKS, PAGE)
+        render_link_filters(asked, _FROM_LINKS)
         return Choice(False, ApprovalFilters(statuses, outcomes, tuple(chosen), since, until))
     return Choice(shown == WAITING, ApprovalFilters(_SHOWN[shown], services=tuple(chosen)))
-
-
-def _to_first_page() -> None:
-    st.session_state[PAGE] = 1

@@ -11,9 +11,9 @@ from dashboard.domain.incident import IncidentStatus
 from dashboard.domain.listing import IncidentFilters
 from dashboard.ui.chips import status_chip
 from dashboard.ui.link_filters import moment, period_words, render_link_filters, words
+from dashboard.ui.paging import to_first_page
 from dashboard.ui.severity_pills import render_severity_pills
 
-PAGE = "page"
 # What stands in the address is what stands on the screen.
 _PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 
@@ -27,7 +27,7 @@ def render_incident_filters(services: Sequence[str], now: datetime) -> IncidentF
             bind="query-params",
             placeholder="Title, service or id",
             icon=":material/search:",
-            on_change=_to_first_page,
+            on_change=to_first_page,
         )
         with st.popover("More filters", icon=":material/filter_list:"):
             service = st.multiselect(
@@ -36,23 +36,23 @@ def render_incident_filters(services: Sequence[str], now: datetime) -> IncidentF
                 sorted({*services, *words("service")}),
                 key="service",
                 bind="query-params",
-                on_change=_to_first_page,
+                on_change=to_first_page,
             )
             period = st.pills(
                 "Reported in the last",
                 list(_PERIODS),
                 key="period",
                 bind="query-params",
-                on_change=_to_first_page,
+                on_change=to_first_page,
             )
             mine = st.toggle(
                 "Mine: reported by me, given to me or taken by me",
                 key="mine",
                 bind="query-params",
-                on_change=_to_first_page,
+                on_change=to_first_page,
             )
     with st.container(gap="xsmall"):
-        severities = render_severity_pills(_to_first_page, "collapsed")
+        severities = render_severity_pills(to_first_page, "collapsed")
         statuses = st.pills(
             "Status",
             list(IncidentStatus),
@@ -61,12 +61,12 @@ def render_incident_filters(services: Sequence[str], now: datetime) -> IncidentF
             bind="query-params",
             format_func=lambda status: status_chip(status).word,
             label_visibility="collapsed",
-            on_change=_to_first_page,
+            on_change=to_first_page,
         )
     since, until = moment("since"), moment("until")
     facts = words("fact")
     asked = (period_words("reported", since, until), *facts)
-    render_link_filters(asked, ("since", "until", "fact"), PAGE)
+    render_link_filters(asked, ("since", "until", "fact"))
     return IncidentFilters(
         search=(search or "").strip(),
         statuses=tuple(statuses),
@@ -77,7 +77,3 @@ def render_incident_filters(services: Sequence[str], now: datetime) -> IncidentF
         fact=facts[0] if facts else None,
         mine=bool(mine),
     )
-
-
-def _to_first_page() -> None:
-    st.session_state[PAGE] = 1

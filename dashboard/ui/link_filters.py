@@ -8,6 +8,7 @@ from datetime import datetime
 import streamlit as st
 
 from dashboard.domain.clock import parse_instant
+from dashboard.ui.paging import to_first_page
 from dashboard.ui.text import escape
 from dashboard.ui.times import absolute
 
@@ -31,7 +32,7 @@ def period_words(kind: str, since: datetime | None, until: datetime | None) -> s
     return " ".join(part for part in (kind, *ends) if part) if since or until else ""
 
 
-def render_link_filters(parts: Sequence[str], names: Sequence[str], page: str) -> None:
+def render_link_filters(parts: Sequence[str], names: Sequence[str]) -> None:
     """Say what was asked for, with a way to be rid of the parameters `names`; nothing where nothing was."""
     asked = ", ".join(escape(part.replace("_", " ")) for part in parts if part)
     if not asked:
@@ -40,7 +41,7 @@ def render_link_filters(parts: Sequence[str], names: Sequence[str], page: str) -
     def forget() -> None:
         for name in names:
             st.query_params.pop(name, None)
-        st.session_state[page] = 1
+        to_first_page()
 
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":material/filter_alt: Only those {asked}.", width="content")

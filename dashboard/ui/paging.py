@@ -1,4 +1,4 @@
-"""Pages of a list that is cut on the server."""
+"""Pages of a list that is cut on the server; which one is shown stands in the address."""
 
 from __future__ import annotations
 
@@ -6,9 +6,21 @@ from math import ceil
 
 import streamlit as st
 
+_PAGE = "page"
 
-def render_paging(key: str, page: int, count: int, words: str, *, are_more: bool, size: int) -> None:
-    """How many there are, and the way to the other pages; `key` is the page's name in the address too.
+
+def page_shown() -> int:
+    """The number of the page that is asked for, from 1."""
+    return max(1, int(st.session_state.get(_PAGE) or 1))
+
+
+def to_first_page() -> None:
+    """For callbacks of filters: what they ask for begins at its beginning."""
+    st.session_state[_PAGE] = 1
+
+
+def render_paging(page: int, count: int, words: str, *, are_more: bool, size: int) -> None:
+    """How many there are, and the way to the other pages.
 
     `count` is the number of rows, or of those that were counted where `are_more`.
     """
@@ -18,4 +30,4 @@ def render_paging(key: str, page: int, count: int, words: str, *, are_more: bool
             first, last = (page - 1) * size + 1, min(page * size, count) if not are_more else page * size
             st.caption(f"{first} to {last} of {words}." if pages > 1 else f"{words}.", width="content")
         if pages > 1:
-            st.pagination(pages, key=key, bind="query-params", width="content")
+            st.pagination(pages, key=_PAGE, bind="query-params", width="content")

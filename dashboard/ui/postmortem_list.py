@@ -14,11 +14,10 @@ from dashboard.store.postmortems import FoundPostmortem, PostmortemPage
 from dashboard.ui.chips import line, postmortem_chip, severity_chip
 from dashboard.ui.highlights import highlighted
 from dashboard.ui.links import render_link
+from dashboard.ui.paging import to_first_page
 from dashboard.ui.severity_pills import render_severity_pills
 from dashboard.ui.text import code, escape
 from dashboard.ui.times import with_age
-
-PAGE = "page"
 
 
 class PostmortemFilters(NamedTuple):
@@ -45,13 +44,13 @@ def render_postmortem_filters(services: Sequence[str]) -> PostmortemFilters:
             icon=":material/search:",
             help='All words must occur, in any form. "Quotes" keep words together, `or` allows either, '
             "a minus in front leaves documents out.",
-            on_change=_to_first_page,
+            on_change=to_first_page,
         )
         with st.popover("More filters", icon=":material/filter_list:"):
             service = st.multiselect(
-                "Service", services, key="service", bind="query-params", on_change=_to_first_page
+                "Service", services, key="service", bind="query-params", on_change=to_first_page
             )
-            severities = render_severity_pills(_to_first_page)
+            severities = render_severity_pills(to_first_page)
     statuses = st.pills(
         "Status",
         list(PostmortemStatus),
@@ -60,13 +59,9 @@ def render_postmortem_filters(services: Sequence[str]) -> PostmortemFilters:
         bind="query-params",
         format_func=lambda status: postmortem_chip(status).word,
         label_visibility="collapsed",
-        on_change=_to_first_page,
+        on_change=to_first_page,
     )
     return PostmortemFilters((search or "").strip(), tuple(service), severities, tuple(statuses))
-
-
-def _to_first_page() -> None:
-    st.session_state[PAGE] = 1
 
 
 def standing(counts: Mapping[PostmortemStatus, int], most: int) -> str:
