@@ -146,9 +146,16 @@ class Handler:
 
     def _task_runs(self, execution: str) -> dict[str, str]:
         """Task: id of its run."""
+        return {str(run["taskId"]): str(run["id"]) for run in self._runs(execution)}
+
+    def _runs(self, execution: str) -> list[Json]:
         answer = self._kestra.get(f"/api/v1/main/executions/{execution}")
         answer.raise_for_status()
-        return {str(run["taskId"]): str(run["id"]) for run in answer.json().get("taskRunList") or ()}
+        return list(answer.json().get("taskRunList") or ())
+
+    def _is_over(self, execution: str) -> bool:
+        ends = {run["taskId"]: run["state"]["current"] for run in self._runs(execution)}
+        return ends.get("finish_run") in TERMINAL
 
     def history(self, execution: str) -> list[str]:
         """The states it was in, oldest first."""
@@ -203,7 +210,8 @@ class Handler:
         self._kestra.delete(f"/api/v1/main/executions/{execution}").raise_for_status()
 
     def restart(self, execution: str) -> None:
-        """As Kestra's own UI does."""
+        """As Kestra's own UI does, once its last task has ended: that would take an earlier restart back."""
+        until(lambda: self._is_over(execution), f"{execution} is over")
         self._kestra.post(f"/api/v1/main/executions/{execution}/actions/restart").raise_for_status()
 
     def kill(self, execution: str) -> None:
