@@ -15,11 +15,12 @@ def test_a_worker_empties_what_ended_before_the_days_that_are_kept(handler: Hand
     for case, days in ((old, 31), (young, 29)):
         case.file("HIGH")
         case.reaches()
-        past = (
-            "update incidents set status = 'resolved', resolved_at = now() - %s * interval '1 day'"
-            " where id = %s returning id"
-        )
-        case.desk.rows(past, days, case.incident["id"])
+        # The end's time is the database's own, so it is moved afterwards.
+        ended = "update incidents set status = 'resolved' where id = %s returning id"
+        moved = "update incidents set resolved_at = now() - %s * interval '1 day' where id = %s returning id"
+        incident = case.incident["id"]
+        case.desk.rows(ended, incident)
+        case.desk.rows(moved, days, incident)
     old.desk.rows("insert into system_config (key, value) values ('RETENTION_DAYS', '30') returning key")
     try:
         with Worker(handler.worker_settings) as worker:
