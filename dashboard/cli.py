@@ -161,10 +161,8 @@ def worker(
         if metrics_port is not None:
             known = token.get_secret_value() if token else None
             stack.enter_context(serving(metrics_host, metrics_port, known))
-        running = Worker(settings)
-        running.start()
+        stack.enter_context(Worker(settings)).start()
         signal.sigwait(signals)
-        running.stop()
 
 
 def main() -> None:

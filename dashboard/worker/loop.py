@@ -57,7 +57,7 @@ _LONGEST_PAUSE_SECONDS = 5.0
 
 
 class Worker:
-    """One worker with clients of its own. `run` blocks until `stop`; `close` frees the clients."""
+    """One worker with clients of its own. `run` blocks until `stop`, which frees the clients too."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self.stop()
 
     # Running
 
@@ -131,9 +131,6 @@ class Worker:
         bell.ring()
         if self._thread is not None:
             self._thread.join(timeout_seconds)
-        self.close()
-
-    def close(self) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._kestra.close()
         self._http.close()

@@ -145,7 +145,7 @@ def scene(home: tuple[Database, RunningGateway]) -> Iterator[Scene]:
     database, gateway = home
     scene = Scene(Desk(database.url(), name=f"o{uuid.uuid4().hex[:10]}"), gateway)
     yield scene
-    scene.worker.close()
+    scene.worker.stop()
 
 
 def test_kestra_is_away_for_an_hour(scene: Scene) -> None:
@@ -267,7 +267,7 @@ def test_a_deadline_that_passed_while_something_was_away_expires_and_never_appro
         scene.decide()
     assert refused.value.code == "expired"
     scene.line.cut = False
-    scene.worker.close()
+    scene.worker.stop()
     scene.worker = scene.new_worker()
     scene.tick()
     assert (scene.approval["status"], scene.approval["decided_by"]) == ("expired", None)
