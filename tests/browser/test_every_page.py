@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
+from supabase import create_client
 
 from tests.browser.conftest import PHONE, WIDE, Visitor
 from tests.smoke import Story, incident
@@ -125,3 +126,48 @@ def test_the_ways_in_keep_nobody_out(visit: Callable[..., Visitor]) -> None:
         person.page.goto(f"{person.desk}/login")
         wrong += check("sign-in", look, person)
     assert not wrong, "\n".join(wrong)
+
+
+def test_an_address_that_leads_nowhere_keeps_nobody_out(visitor: tuple[str, Visitor]) -> None:
+    look, person = visitor
+    person.page.goto(f"{person.desk}/incidentz")
+    assert not check("not-found", look, person)
+    person.complaints.remove(f"404 {person.desk}/incidentz")
+
+
+@pytest.fixture
+def held(sandbox: RunningSandbox) -> Iterator[str]:
+    """A worker found a run that this database does not know: the reference of its incident."""
+    supabase = sandbox.endpoints["supabase"]
+    worker = create_client(supabase["url"], supabase["service_role_key"])
+    reference = f"INC-{uuid.uuid4().hex[:6]}"
+    run = {
+        "kestra_execution_id": uuid.uuid4().hex,
+        "state": "SUCCESS",
+        "started_at": "2026-11-24T05:00:00Z",
+        "external_id": reference,
+        "service": "payment-api",
+        "severity": "LOW",
+        "title": "High error rate",
+        "actions": [{"action_key": "restart_service", "outcome": "acted", "verified": True}],
+    }
+    worker.rpc("begin_hold", {"worker": "worker-1", "forgotten": [run]}).execute()
+    yield reference
+    if worker.rpc("current_hold", {}).execute().data is not None:  # the others shall not wait for it
+        sandbox.client("admin").rpc("release_hold", {"reason": "This test is over."}).execute()
+
+
+def test_a_hold_says_what_is_not_known_any_more_and_an_administrator_releases_it(
+    held: str, visit: Callable[..., Visitor]
+) -> None:
+    wrong: list[str] = []
+    for look in LOOKED_AT:
+        ada = visit("admin", **LOOKS[look])
+        ada.page.goto(f"{ada.desk}/system")
+        expect(ada.page.get_by_text(held).first).to_be_visible()
+        wrong += check("system-hold", look, ada)
+    assert not wrong, "\n".join(wrong)
+    ada.page.get_by_label("What you found").fill("Restarted twice, nothing else came of it.")
+    ada.page.get_by_role("button", name="Release the workers").click()
+    expect(ada.page.get_by_text("The workers act again.").first).to_be_visible()
+    expect(ada.page.get_by_text(held)).to_have_count(0)
