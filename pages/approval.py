@@ -9,34 +9,31 @@ import streamlit as st
 from dashboard.domain.approval import Decision
 from dashboard.domain.clock import utc_now
 from dashboard.domain.powers import Command
-from dashboard.errors import IncidentScribeError, NotFound
+from dashboard.errors import IncidentScribeError
 from dashboard.routes import APPROVALS
 from dashboard.store import approvals, audit, cases, decisions, services
 from dashboard.store.people import Role
 from dashboard.ui import session
-from dashboard.ui.approval_reading import render_reading, render_top
+from dashboard.ui.approval_reading import read_about, read_approval, render_reading, render_top
 from dashboard.ui.approval_record import render_course
 from dashboard.ui.attention import render_attention
-from dashboard.ui.decision import UNREACHABLE, render_decision, render_refusal
-from dashboard.ui.errors_view import render_error, shown
+from dashboard.ui.decision import render_decision, render_refusal
+from dashboard.ui.errors_view import shown
 from dashboard.ui.known import read
 from dashboard.ui.links import id_in_address, render_link
 from dashboard.ui.live import live, organization_topic
-from dashboard.ui.page_header import render_freshness_line, render_outage
 from dashboard.ui.proposal import find_proposal
 from dashboard.ui.proposal_editor import render_editor, render_withdrawal
+from dashboard.ui.recovery import render_unread
 from dashboard.worker import bell
 
 user = session.require()
-approval_id = id_in_address() or ""
+file = decisions.ApprovalFile(id_in_address() or "", lambda: session.require().client)
 try:
-    if not approval_id:
-        raise NotFound("This address names no approval.", to_do="Choose one from the list.")
-    known = read(f"approval_{approval_id}", lambda: approvals.get_approval(user.client, approval_id))
-    approval = known.value
-    about = read(f"about_{approval_id}", lambda: decisions.get_about(user.client, approval)).value
+    known = read_approval(file)
+    approval, about = known.value, read_about(file, known.value)
 except IncidentScribeError as error:
-    render_error(error)
+    render_unread(error, lambda: read_about(file, read_approval(file).value))
     render_link(APPROVALS, APPROVALS.title)
     raise session.PageEnd from error
 proposal = find_proposal(approval)
@@ -44,18 +41,18 @@ proposal = find_proposal(approval)
 
 def decide(decision: Decision, reason: str) -> None:
     """Decide on the text that was drawn, and wake the worker that delivers it."""
-    approvals.decide(session.require().writer, approval_id, decision, reason, approval.content_hash)
+    approvals.decide(session.require().writer, approval.id, decision, reason, approval.content_hash)
     bell.ring()
 
 
 def edit(actions: Sequence[Mapping[str, Any]], reason: str) -> str:
     """Put another proposal in this one's place; its id."""
     writer = session.require().writer
-    return approvals.edit(writer, approval_id, actions, reason, approval.content_hash).approval_id
+    return approvals.edit(writer, approval.id, actions, reason, approval.content_hash).approval_id
 
 
 def withdraw(reason: str) -> str:
-    return approvals.withdraw(session.require().writer, approval_id, reason).approval_id
+    return approvals.withdraw(session.require().writer, approval.id, reason).approval_id
 
 
 def run_again() -> None:
@@ -63,37 +60,41 @@ def run_again() -> None:
     bell.ring()
 
 
+@live(organization_topic(), key="head")
+def head() -> None:
+    """How it stands and how fresh that is; the whole page is drawn anew when it changes, by whomever."""
+    with shown():
+        newest = read_approval(file)
+        if newest.value.status is not approval.status or bool(newest.error) is not bool(known.error):
+            st.rerun()
+        render_top(newest, about, utc_now())
+
+
 @live(organization_topic(), key="record")
 def record() -> None:
-    """How the approval stands; the whole page is drawn anew when that changes, whoever changed it."""
+    """Who has seen it, or what became of it."""
     reader = session.require()
     with shown():
-        newest = read(f"approval_{approval_id}", lambda: approvals.get_approval(reader.client, approval_id))
-        stands, is_away = newest.value, newest.error is not None
-        if stands.status is not approval.status or is_away is not (known.error is not None):
-            st.rerun()
-        render_freshness_line(newest)
-        render_outage(newest)
+        newest = read_approval(file)
+        stands, why_not, shown_text = newest.value, newest.why_not, newest.value.content_hash
         if stands.is_pending:
-            if not is_away:
-                seen = (stands.id, stands.content_hash)
-                session.once(stands.content_hash, audit.note_seen, reader.writer, *seen)
+            if not why_not:
+                session.once(shown_text, audit.note_seen, reader.writer, stands.id, shown_text)
             ask = partial(decisions.get_attention, reader.client, stands)
-            render_attention(read(f"attention_{approval_id}", ask).value, reader.person.user_id, utc_now())
+            render_attention(read(f"attention_{approval.id}", ask).value, reader.person.user_id, utc_now())
         else:
-            course = read(f"course_{approval_id}", lambda: decisions.get_course(reader.client, stands)).value
+            course = read(f"course_{approval.id}", lambda: decisions.get_course(reader.client, stands)).value
             may_start = reader.may(Role.RESPONDER) and about.incident.status.is_live
-            render_course(stands, course, utc_now(), run_again if may_start else None)
-            render_withdrawal(stands, reader.person.user_id, withdraw)
+            render_course(stands, course, utc_now(), run_again if may_start else None, why_not)
+            render_withdrawal(stands, reader.person.user_id, withdraw, why_not)
 
 
-render_top(approval, about, utc_now())
-if not approval.is_pending:
-    render_refusal(approval, user.person.user_id)
+head()
+render_refusal(approval, user.person.user_id)
 record()
 render_reading(approval, proposal, about, utc_now())
 if approval.is_pending and about.rule.may_decide:
-    render_decision(approval, proposal, decide, unreachable=UNREACHABLE if known.error else "")
+    render_decision(approval, proposal, decide, unreachable=known.why_not)
     if proposal is not None and not known.error:
         catalogue = partial(services.list_catalogue, user.client, about.incident.service_id)
         render_editor(approval, proposal, catalogue, edit)

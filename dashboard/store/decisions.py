@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from supabase import Client
@@ -44,6 +46,24 @@ class Course(NamedTuple):
     delivery: Owed | None
     action_runs: tuple[ActionRun, ...]
     successor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalFile:
+    """One approval for one person: what its page is drawn from. `reader` is asked at each call."""
+
+    approval_id: str
+    reader: Callable[[], Client]
+
+    def get_approval(self) -> Approval:
+        """How it stands. Raises NotFound."""
+        if not self.approval_id:
+            raise NotFound("This address names no approval.", to_do="Choose one from the list.")
+        return approvals.get_approval(self.reader(), self.approval_id)
+
+    def get_about(self, approval: Approval) -> About:
+        """What it is about. Raises NotFound."""
+        return get_about(self.reader(), approval)
 
 
 def get_about(user: Client, approval: Approval) -> About:

@@ -8,10 +8,11 @@ import streamlit as st
 
 from dashboard.domain.approval import Approval, Proposal
 from dashboard.routes import INCIDENT
-from dashboard.store.decisions import About
+from dashboard.store.decisions import About, ApprovalFile
 from dashboard.ui.approval_inbox import render_neighbours
 from dashboard.ui.approval_state import render_approval_header
 from dashboard.ui.decision import render_why_not
+from dashboard.ui.known import Known, read
 from dashboard.ui.links import render_link
 from dashboard.ui.precedent import render_precedents
 from dashboard.ui.proposal import find_proposal, render_proposal, render_rollback, render_stored_text
@@ -19,9 +20,20 @@ from dashboard.ui.proposal_editor import render_origin
 from dashboard.ui.why import render_why
 
 
-def render_top(approval: Approval, about: About, now: datetime) -> None:
+def read_approval(file: ApprovalFile) -> Known[Approval]:
+    """How it stands, or as this tab last knew it. Raises NotFound, UpstreamUnreachable."""
+    return read(f"approval_{file.approval_id}", file.get_approval, news_tells=True)
+
+
+def read_about(file: ApprovalFile, approval: Approval) -> About:
+    """What it is about; also raises as `read_approval` does."""
+    return read(f"about_{approval.id}", lambda: file.get_about(approval)).value
+
+
+def render_top(known: Known[Approval], about: About, now: datetime) -> None:
     """What is asked, about what, what else waits; before anybody types, why this person may not decide."""
-    render_approval_header(approval, about.incident, now)
+    approval = known.value
+    render_approval_header(known, about.incident, now)
     render_link(INCIDENT, f"Incident {about.incident.external_id}", id=about.incident.id)
     render_neighbours(about.waiting, approval.id)
     if approval.is_pending and not about.rule.may_decide:

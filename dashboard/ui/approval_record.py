@@ -22,15 +22,22 @@ from dashboard.ui.times import absolute
 
 
 def render_course(
-    approval: Approval, course: Course, now: datetime, start: Callable[[], object] | None
+    approval: Approval,
+    course: Course,
+    now: datetime,
+    start: Callable[[], object] | None,
+    why_not: str = "",
 ) -> None:
-    """The whole record. `start` asks for another run of the incident; None where the reader may not."""
+    """The whole record. `start` asks for another run of the incident; None where the reader may not.
+
+    `why_not` says why nobody can just now.
+    """
     render_record(approval, course.votes, course.delivery, now)
     render_action_runs(course.action_runs, now)
     if course.successor:
         render_link(APPROVAL, "What took its place", id=course.successor)
     elif start is not None:
-        render_new_run(approval, start)
+        render_new_run(approval, start, why_not)
 
 
 def render_record(approval: Approval, votes: Sequence[Vote], delivery: Owed | None, now: datetime) -> None:
@@ -46,7 +53,7 @@ def render_record(approval: Approval, votes: Sequence[Vote], delivery: Owed | No
             st.caption(f"{escape(vote.voter_name)} {vote.decision} {absolute(vote.at)}")
 
 
-def render_new_run(approval: Approval, start: Callable[[], object]) -> None:
+def render_new_run(approval: Approval, start: Callable[[], object], why_not: str = "") -> None:
     """Where nothing was carried out: another run of the incident, which asks anew. `start` asks for it."""
     said = f"new_run_{approval.id}"
 
@@ -68,6 +75,8 @@ def render_new_run(approval: Approval, start: Callable[[], object]) -> None:
         key="new_run",
         icon=":material/restart_alt:",
         wrap=True,
+        disabled=bool(why_not),
+        help=escape(why_not) or None,
         on_click=press,
     )
     if error := st.session_state.get(said):

@@ -15,10 +15,10 @@ from dashboard.errors import (
     UpstreamUnreachable,
 )
 from dashboard.ui.errors_view import render_error
-from dashboard.ui.proposal import approve_label, word_to_type
+from dashboard.ui.proposal import approve_label, effect_of_approving, why_not_approve, word_to_type
 from dashboard.ui.text import escape
 
-UNREACHABLE = "Supabase does not answer, so nothing can be decided just now. What you typed stays."
+_TYPED_STAYS = "What you typed stays."
 
 _WORD = "word"
 
@@ -82,29 +82,34 @@ def render_decision(
         )
         if isinstance(error, InvalidInput) and _is_about_the_word(error):
             st.markdown(f":red-badge[:material/error: {escape(error.what)}]")
-    approve, reject = st.columns(2)
-    approve.button(
-        escape(approve_label(proposal)),
-        key="decide_approve",
-        icon=":material/check:",
-        width="stretch",
-        wrap=True,
-        disabled=bool(unreachable),
-        on_click=press,
-        args=(Decision.APPROVED,),
-    )
-    reject.button(
-        "Reject: carry nothing out",
-        key="decide_reject",
-        icon=":material/block:",
-        width="stretch",
-        wrap=True,
-        disabled=bool(unreachable),
-        on_click=press,
-        args=(Decision.REJECTED,),
-    )
+    st.markdown(f"**Approve**: {escape(effect_of_approving(proposal))}")
+    unread = why_not_approve(proposal)
+    # Not columns, which stand below each other on a phone.
+    with st.container(horizontal=True):
+        st.button(
+            approve_label(proposal),
+            key="decide_approve",
+            icon=":material/check:",
+            width="stretch",
+            wrap=True,
+            disabled=bool(unreachable or unread),
+            on_click=press,
+            args=(Decision.APPROVED,),
+        )
+        st.button(
+            "Reject: carry nothing out",
+            key="decide_reject",
+            icon=":material/block:",
+            width="stretch",
+            wrap=True,
+            disabled=bool(unreachable),
+            on_click=press,
+            args=(Decision.REJECTED,),
+        )
+    if unread:
+        st.caption(f":material/block: {escape(unread)}")
     if unreachable:
-        st.caption(f":material/cloud_off: {escape(unreachable)}")
+        st.caption(f":material/cloud_off: {escape(unreachable)} {_TYPED_STAYS}")
     if error and not isinstance(error, InvalidInput):
         render_error(error)
 
@@ -114,7 +119,12 @@ def _is_about_the_word(error: InvalidInput) -> bool:
 
 
 def render_refusal(approval: Approval, reader_id: str) -> None:
-    """Why this person's press did not count, on the page that shows who was first; or that it did."""
+    """Why this person's press did not count, on the page that shows who was first; or that it did.
+
+    While it waits, `render_decision` says it.
+    """
+    if approval.is_pending:
+        return
     error: IncidentScribeError | None = st.session_state.pop(f"refusal_{approval.id}", None)
     pressed: Decision | None = st.session_state.pop(_pressed(approval), None)
     if error is None:

@@ -27,6 +27,13 @@ class Known(NamedTuple, Generic[Value]):
     as_of: datetime
     error: UpstreamUnreachable | None
 
+    @property
+    def why_not(self) -> str:
+        """Why nothing is to be changed on the strength of this; empty: it is as new as can be."""
+        return (
+            f"{self.error.service} does not answer, so nothing can be changed just now." if self.error else ""
+        )
+
 
 def read(key: str, fetch: Callable[[], Value], *, news_tells: bool = False) -> Known[Value]:
     """Fetch; where that cannot be reached, what this tab has read last. Raises errors of our tree.

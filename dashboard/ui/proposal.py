@@ -25,7 +25,7 @@ def render_proposal(approval: Approval, proposal: Proposal | None) -> None:
     """What happens if somebody approves this."""
     if proposal is None:
         st.warning(
-            "The desk cannot read this proposal. The stored text below is what would be approved.",
+            "The desk cannot read this proposal: below is the stored text, to the letter.",
             title="Shown as stored",
             icon=":material/data_object:",
         )
@@ -56,26 +56,44 @@ def render_stored_text(approval: Approval) -> None:
 
 def render_rollback(proposal: Proposal | None) -> None:
     """How each action is undone."""
-    if proposal is None or not proposal.actions:
+    if proposal is None:
+        st.markdown("The desk cannot read how this would be undone. What the text says stands above.")
+        return
+    if not proposal.actions:
         st.markdown("Nothing is carried out, so there is nothing to undo.")
         return
     for action in proposal.actions:
         st.markdown(f"- **{escape(action.title)}**: {escape(action.rollback or 'No way back is recorded.')}")
 
 
-def approve_label(proposal: Proposal | None) -> str:
-    """The verb on the button: what pressing it sets going, with its parameters."""
+def why_not_approve(proposal: Proposal | None) -> str:
+    """Why nobody is to approve this here; empty where they may."""
+    return "" if proposal else "Nobody approves here what the desk cannot read. It can be rejected."
+
+
+def effect_of_approving(proposal: Proposal | None) -> str:
+    """What approving sets going, with its parameters: the sentence above the buttons."""
     if proposal is None:
-        return "Approve the stored text"
+        return "what the stored text says."
     if proposal.nothing_to_carry_out or not proposal.actions:
-        return "Approve: carry nothing out, write the plan"
+        return "carry nothing out, write the plan."
     service, first = proposal.incident.service, proposal.actions[0]
     what = first.title if service.lower() in first.title.lower() else f"{first.title} on {service}"
     values = ", ".join(f"{name}: {json.dumps(value)}" for name, value in first.parameters.items())
     if values:
         what += f" ({values})"
     more = f" and {len(proposal.actions) - 1} more" if len(proposal.actions) > 1 else ""
-    return f"Approve: {what}{more}"
+    return f"{what}{more}."
+
+
+def approve_label(proposal: Proposal | None) -> str:
+    """The verb on the button: as short as that of the other one, so that both are of one size on a phone."""
+    if proposal is None:
+        return "Approve: the stored text"
+    if proposal.nothing_to_carry_out or not proposal.actions:
+        return "Approve: write the plan"
+    number = len(proposal.actions)
+    return "Approve: carry it out" if number == 1 else f"Approve: carry out all {number}"
 
 
 def word_to_type(proposal: Proposal | None) -> str | None:

@@ -198,8 +198,13 @@ def render_origin(approval: Approval, proposal: Proposal | None, before: Proposa
     render_link(APPROVAL, "What it took the place of", id=approval.supersedes or "")
 
 
-def render_withdrawal(approval: Approval, reader_id: str, withdraw: Callable[[str], str]) -> None:
-    """For the decider, until the flow has the decision. `withdraw(reason)` answers the new approval's id."""
+def render_withdrawal(
+    approval: Approval, reader_id: str, withdraw: Callable[[str], str], why_not: str = ""
+) -> None:
+    """For the decider, until the flow has the decision. `withdraw(reason)` answers the new approval's id.
+
+    `why_not` says why nothing can be withdrawn just now.
+    """
     outcome = f"withdrawn_{approval.id}"
 
     def press() -> None:
@@ -212,11 +217,19 @@ def render_withdrawal(approval: Approval, reader_id: str, withdraw: Callable[[st
     if isinstance(became, str):
         # By now the page knows that it is withdrawn, or not yet.
         go_to(APPROVAL, id=became)
+    elif became is not None:
+        # What refuses it most often is that it has arrived, and then there is nothing left to press.
+        render_error(became)
     if not approval.is_withdrawable_by(reader_id):
         return
     with st.expander("Withdraw my decision", icon=":material/undo:", key=f"withdraw_{approval.id}"):
         st.markdown("As long as the flow does not have it. The same text then waits for a decision again.")
         st.text_input("Why is it withdrawn?", key="withdraw_why", max_chars=2_000)
-        st.button("Withdraw it", key="withdraw", icon=":material/undo:", on_click=press)
-        if isinstance(became, IncidentScribeError):
-            render_error(became)
+        st.button(
+            "Withdraw it",
+            key="withdraw",
+            icon=":material/undo:",
+            disabled=bool(why_not),
+            help=escape(why_not) or None,
+            on_click=press,
+        )

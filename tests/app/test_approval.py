@@ -39,6 +39,11 @@ from tests.app.examples import (
 Row = dict[str, Any]
 
 
+def away(*_: object, **__: object) -> None:
+    """Supabase as it is while it cannot be reached."""
+    raise UpstreamUnreachable("Supabase", "Supabase cannot be reached.")
+
+
 @pytest.fixture
 def row(monkeypatch: pytest.MonkeyPatch) -> Row:
     """The fields of the stored approval, which a decision may change."""
@@ -83,10 +88,9 @@ def test_the_page_shows_what_would_be_sent_to_the_letter(open_page: Open) -> Non
     assert "low risk" in text
     assert "Restart again with the former number of instances." in text
     assert make_approval().content_hash in text
-    assert (
-        app.button(key="decide_approve").label.replace("\\", "")
-        == "Approve: Restart payment-api (instances: 2)"
-    )
+    assert "**Approve**: Restart payment-api (instances: 2)." in text
+    assert app.button(key="decide_approve").label == "Approve: carry it out"
+    assert "It waits for a decision. Asked for by Rita Responder 1 min ago" in text
 
 
 def test_a_press_decides_on_the_hash_that_was_seen_and_wakes_the_worker(
@@ -165,7 +169,8 @@ def test_with_nothing_to_carry_out_the_button_says_so(open_page: Open, row: Row)
         nothing_to_carry_out=True, actions=[], problems=["No action fits."]
     )
     app = open_page("approval", id=APPROVAL_ID)
-    assert "carry nothing out" in app.button(key="decide_approve").label
+    assert app.button(key="decide_approve").label == "Approve: write the plan"
+    assert "carry nothing out, write the plan." in words(app)
     assert "No action fits." in words(app)
 
 
@@ -174,7 +179,21 @@ def test_a_proposal_the_desk_cannot_read_is_shown_as_stored(open_page: Open, row
     app = open_page("approval", id=APPROVAL_ID)
     assert not app.exception
     assert '{"version": 99}' in words(app)
-    assert app.button(key="decide_approve").label == "Approve the stored text"
+
+
+def test_nobody_approves_what_the_desk_cannot_read_but_it_can_be_rejected(
+    open_page: Open, decided: list[tuple[object, ...]], row: Row
+) -> None:
+    row["proposal_text"] = '{"version": 99}'
+    app = open_page("approval", id=APPROVAL_ID)
+    text = words(app)
+    assert "cannot read how this would be undone" in text
+    assert "nothing to undo" not in text
+    assert app.button(key="decide_approve").disabled
+    assert "Nobody approves here what the desk cannot read." in text
+    app.text_area(key=f"reason_{APPROVAL_ID}").input("unreadable")
+    app.button(key="decide_reject").click().run()
+    assert [call[1] for call in decided] == [Decision.REJECTED]
 
 
 @pytest.mark.parametrize(
@@ -217,11 +236,8 @@ def test_a_press_while_supabase_is_away_keeps_the_page_and_the_reason(
 ) -> None:
     app = open_page("approval", id=APPROVAL_ID)
 
-    def fail(*_: object) -> None:
-        raise UpstreamUnreachable("Supabase", "Supabase cannot be reached.")
-
     for module, name in ((approvals, "decide"), (approvals, "get_approval"), (incidents, "find_incidents")):
-        monkeypatch.setattr(module, name, fail)
+        monkeypatch.setattr(module, name, away)
     app.text_area(key=f"reason_{APPROVAL_ID}").input("pool is dead")
     app.button(key="decide_approve").click().run()
     assert "Supabase cannot be reached." in words(app)
@@ -232,16 +248,12 @@ def test_while_supabase_is_away_the_buttons_are_off_and_say_why(
     open_page: Open, row: Row, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = open_page("approval", id=APPROVAL_ID)
-
-    def fail(*_: object) -> None:
-        raise UpstreamUnreachable("Supabase", "Supabase cannot be reached.")
-
     with monkeypatch.context() as outage:
-        outage.setattr(approvals, "get_approval", fail)
+        outage.setattr(approvals, "get_approval", away)
         text = words(app.run())
         assert app.button(key="decide_approve").disabled
         assert app.button(key="decide_reject").disabled
-        assert "nothing can be decided just now" in text
+        assert "nothing can be changed just now. What you typed stays." in text
     app.session_state.silent_upstream = (None, None)
     app.run()
     assert not app.button(key="decide_approve").disabled
@@ -318,6 +330,15 @@ class TestNewRun:
         app.button(key="new_run").click().run()
         assert asked == [(Command.RUN_AGAIN, INCIDENT_ID, "")]
         assert "A new run was asked for" in words(app)
+
+    def test_while_supabase_is_away_it_is_off_and_says_why(
+        self, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        app = open_page("approval", id=APPROVAL_ID)
+        monkeypatch.setattr(approvals, "get_approval", away)
+        button = app.run().button(key="new_run")
+        assert button.disabled
+        assert "nothing can be changed just now" in button.help
 
     def test_a_viewer_is_not_offered_one(self, open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(session, "current_user", lambda: person(Role.VIEWER, "Vera Viewer"))

@@ -107,7 +107,7 @@ def test_a_running_execution_shows_its_steps_and_how_old_the_news_is(
     monkeypatch.setattr(kestra, "logs", lambda _: LogSnapshot(lines, ago(1)))
     app = open_page("incident", id=INCIDENT_ID)
     labels = [str(getattr(expander, "label", "")) for expander in app.get("expander")]
-    assert any("Wait for a decision" in label and "Paused" in label for label in labels)
+    assert any("Wait for a decision" in label and "Waiting for a decision" in label for label in labels)
     assert any("HIGH branch" in label and "not taken" in label for label in labels)
     text = words(app)
     assert "just now, streamed" in text
@@ -123,6 +123,7 @@ def test_what_was_found_and_decided_stands_beside_it(
     stored.put(approvals=(make_approval(),))
     text = words(open_page("incident", id=INCIDENT_ID))
     assert "waiting for a decision" in text
+    assert "Restart payment-api (instances: 2)." in text  # on what
     assert "The database pool of payment-api is exhausted" in text
     assert "**3 times** `Connection timeout: pool exhausted`" in text
     assert "Taken out before the model saw anything: 2 e-mail addresses." in text

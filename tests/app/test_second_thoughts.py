@@ -16,7 +16,7 @@ from dashboard.errors import Conflict, FieldProblem, InvalidInput
 from dashboard.store import approvals, services
 from tests.app.conftest import Open, person, words
 from tests.app.examples import APPROVAL_ID, ago, make_approval, make_proposal_text
-from tests.app.test_approval import Row, row
+from tests.app.test_approval import Row, away, row
 
 __all__ = ["row"]
 
@@ -137,6 +137,32 @@ def test_the_decider_withdraws_until_it_is_delivered(
     app.button(key="withdraw").click().run()
     assert asked == ["Wrong tab."]
     assert "being delivered at this moment" in words(app)
+
+
+def test_a_withdrawal_that_comes_too_late_says_so_though_it_is_no_longer_offered(
+    open_page: Open, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def withdraw(*_: object) -> Successor:
+        row.update(delivered_at=ago(0))
+        raise Conflict("The decision was delivered; it cannot be withdrawn any more.")
+
+    monkeypatch.setattr(approvals, "withdraw", withdraw)
+    row.update(DECIDED, decided_by=person().person.user_id)
+    app = open_page("approval", id=APPROVAL_ID)
+    app.button(key="withdraw").click().run()
+    assert "it cannot be withdrawn any more" in words(app)
+    assert not [button for button in app.button if button.key == "withdraw"]
+
+
+def test_while_supabase_is_away_nothing_can_be_withdrawn_and_that_is_said(
+    open_page: Open, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row.update(DECIDED, decided_by=person().person.user_id)
+    app = open_page("approval", id=APPROVAL_ID)
+    monkeypatch.setattr(approvals, "get_approval", away)
+    button = app.run().button(key="withdraw")
+    assert button.disabled
+    assert "nothing can be changed just now" in button.help
 
 
 @pytest.mark.parametrize(

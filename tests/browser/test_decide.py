@@ -48,10 +48,11 @@ def test_an_approver_goes_from_the_overview_to_a_decision_with_one_thumb(
     row.tap()
     expect(page.get_by_role("heading", name=title)).to_be_visible()
     expect(page.get_by_text(re.compile(r"\d+ (min|s)( \d+ s)? left"))).to_be_visible()
-    approve = page.get_by_role("button", name=re.compile("^Approve: Restart payment-api"))
+    approve = page.get_by_role("button", name=re.compile("^Approve: "))
     reject = page.get_by_role("button", name=re.compile("^Reject"))
     sizes = [box for box in (approve.bounding_box(), reject.bounding_box()) if box]
-    assert len({round(box["width"]) for box in sizes}) == 1
+    assert len({(round(box["width"]), round(box["height"]), round(box["y"])) for box in sizes}) == 1
+    ana.shot("decision-phone-dark")
     assert all(box["height"] >= _THUMB for box in sizes)
     assert not page.evaluate(_FOCUSED).startswith("BUTTON"), "a press of Enter would decide"
     page.get_by_label("Reason").fill("Connections are dead.")
