@@ -6,9 +6,12 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import routes
+from dashboard.errors import UpstreamUnreachable
 from dashboard.store import approvals
 from dashboard.ui import session
 from dashboard.ui.frame import render_frame
+from dashboard.ui.live import revive
+from dashboard.ui.recovery import render_unread
 
 # A file of our own: icons by name would be fetched from elsewhere.
 icon = Path(__file__).parent / "ui" / "icon.png"
@@ -42,8 +45,13 @@ def here() -> str:
     return routes.safe_next(f"/{page.url_path}?{query}")
 
 
-user = session.gate()
-if user is not None:
-    render_frame(user, here(), count_waiting)
-    with suppress(session.PageEnd):
-        page.run()
+try:
+    user = session.gate()
+except UpstreamUnreachable as error:
+    render_unread(error, session.current_user)
+    revive()
+else:
+    if user is not None:
+        render_frame(user, here(), count_waiting)
+        with suppress(session.PageEnd):
+            page.run()

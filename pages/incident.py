@@ -7,12 +7,12 @@ from dashboard.errors import IncidentScribeError, NotFound
 from dashboard.routes import INCIDENTS
 from dashboard.store.cases import CaseFile
 from dashboard.ui import incident_blocks, session
-from dashboard.ui.errors_view import render_error
 from dashboard.ui.incident_desk import IncidentDesk
 from dashboard.ui.incident_dialogs import find_open_dialog, render_open_dialog
 from dashboard.ui.incident_header import render_joined
 from dashboard.ui.links import id_in_address, render_link
 from dashboard.ui.live import execution_topic, live, log_topic, organization_topic
+from dashboard.ui.recovery import render_unread
 
 session.require()
 incident_id = id_in_address() or ""
@@ -23,7 +23,7 @@ try:
         raise NotFound("This address names no incident.", to_do="Choose one from the list.")
     drawn = desk.case().value
 except IncidentScribeError as error:
-    render_error(error)
+    render_unread(error, desk.case)
     render_link(INCIDENTS, INCIDENTS.title)
     raise session.PageEnd from error
 asked = find_open_dialog(incident_id)

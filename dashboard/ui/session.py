@@ -87,12 +87,11 @@ def current_user() -> CurrentUser | None:
 
 
 def gate() -> CurrentUser | None:
-    """The signed-in person, for the entry script; None when the page is a way to sign in instead."""
-    try:
-        user = current_user()
-    except IncidentScribeError as error:
-        render_error(error)
-        return None
+    """The signed-in person, for the entry script; None when the page is a way to sign in instead.
+
+    Raises UpstreamUnreachable when nobody can say who it is.
+    """
+    user = current_user()
     if user is None:
         st.session_state.pop(_FRAME_IS_DRAWN, None)
         st.warning("What was submitted or decided is saved.", title="You are signed out")

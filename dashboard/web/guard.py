@@ -9,12 +9,13 @@ from urllib.parse import urlencode, urlsplit
 from anyio import to_thread
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard.errors import UpstreamUnreachable
 from dashboard.routes import safe_next
 from dashboard.web import cookies, live, live_script
+from dashboard.web.page import render_page
 from dashboard.web.sessions import DeskSessions
 
 # Streamlit's bundle is public code; everything a person may see comes over other paths.
@@ -29,6 +30,7 @@ _SHUT_FOLDERS = ("/_stcore/agent", "/auth/")
 
 _NOT_PAGES = ("/_stcore/", "/media/", "/component/")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_RETRY_SECONDS = 10  # until a page that could not be shown is asked for again
 
 
 class Door(Enum):
@@ -121,19 +123,26 @@ class Guard:
             cookie = cookies.read(connection.cookies, cookies.SESSION)
             found = await to_thread.run_sync(self._sessions.find, cookie)
         except UpstreamUnreachable as error:
-            return PlainTextResponse(
-                f"{error.what} The desk cannot check who you are, so it shows nothing. "
-                "Nothing that was submitted or decided is lost. Reload this page in a minute.\n",
-                503,
-                {"Retry-After": "10", "Cache-Control": "no-store"},
-            )
+            return self._cannot_tell(connection, kind, error)
         return None if found else self._not_signed_in(connection, kind)
 
+    def _cannot_tell(self, connection: HTTPConnection, kind: Door, error: UpstreamUnreachable) -> Response:
+        headers = {"Retry-After": str(_RETRY_SECONDS), "Cache-Control": "no-store"}
+        if not self._is_looked_at(connection, kind):
+            return PlainTextResponse(f"{error.what}\n", 503, headers)
+        page = render_page("away.html", service=error.service, what=error.what, seconds=_RETRY_SECONDS)
+        return HTMLResponse(page, 503, headers | {"Refresh": str(_RETRY_SECONDS)})
+
     def _not_signed_in(self, connection: HTTPConnection, kind: Door) -> Response:
-        if kind is Door.PAGE and connection.scope.get("method") in ("GET", "HEAD"):
+        if self._is_looked_at(connection, kind):
             wanted = connection.url.path
             if connection.url.query:
                 wanted += f"?{connection.url.query}"
             target = f"/login?{urlencode({'next': safe_next(wanted)})}"
             return RedirectResponse(target, 303, {"Cache-Control": "no-store"})
         return PlainTextResponse("Not signed in.\n", 401, {"Cache-Control": "no-store"})
+
+    @staticmethod
+    def _is_looked_at(connection: HTTPConnection, kind: Door) -> bool:
+        """Whether a person sees the answer."""
+        return kind is Door.PAGE and connection.scope.get("method") in ("GET", "HEAD")

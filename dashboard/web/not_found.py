@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import lru_cache
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dashboard.routes import MENU, ROUTES
 from dashboard.web.guard import Door, door
+from dashboard.web.page import render_page
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _LONGEST_PATH = 200
 
 
@@ -35,12 +32,5 @@ class NotFound:
 
 
 def _page(path: str) -> str:
-    environment, style = _look()
     shown = path if len(path) <= _LONGEST_PATH else f"{path[:_LONGEST_PATH]}…"
-    return environment.get_template("not_found.html").render(style=style, path=shown, pages=MENU)
-
-
-@lru_cache(maxsize=1)
-def _look() -> tuple[Environment, str]:
-    environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    return environment, (_TEMPLATES / "sign_in.css").read_text(encoding="utf-8")
+    return render_page("not_found.html", path=shown, pages=MENU)

@@ -109,6 +109,25 @@ class TestGuard:
     def test_without_a_session_no_part_of_a_page_is_served(self, client: TestClient, path: str) -> None:
         assert client.get(path).status_code == 401
 
+    def test_a_page_that_cannot_be_shown_asks_again_by_itself(
+        self, client: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def away(*_: object) -> None:
+            raise UpstreamUnreachable("Supabase", "Supabase <b>cannot</b> be reached.")
+
+        monkeypatch.setattr(DeskSessions, "find", away)
+        answer = client.get(f"/approval?id={ID}")
+        assert (answer.status_code, answer.headers["refresh"], answer.headers["retry-after"]) == (
+            503,
+            "10",
+            "10",
+        )
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "Supabase &lt;b&gt;cannot&lt;/b&gt; be reached." in answer.text
+        part = client.get("/_stcore/host-config")
+        assert part.status_code == 503
+        assert "refresh" not in part.headers
+
     @pytest.mark.parametrize("path", ["/_stcore/metrics", "/_stcore/agent/interact", "/auth/login"])
     def test_some_paths_are_shut_even_with_a_session(self, client: TestClient, path: str) -> None:
         sign_in(client)
