@@ -1,50 +1,46 @@
 """What happened, and what do we change? The document about one incident: read, written and sent on."""
 
+from contextlib import suppress
+
 import streamlit as st
 
 from dashboard.domain.clock import utc_now
-from dashboard.errors import NotFound
+from dashboard.errors import IncidentScribeError, NotFound
 from dashboard.routes import INCIDENT, POSTMORTEMS
 from dashboard.store import action_items, cases, postmortems
 from dashboard.ui import session
 from dashboard.ui.action_items import ItemDesk
 from dashboard.ui.document import render_document_head, render_standing
-from dashboard.ui.document_page import (
-    Desks,
-    number_in_address,
-    render_document,
-    render_writing,
-    show_version,
-)
+from dashboard.ui.document_page import Desks, number_in_address, render_document, show_version
+from dashboard.ui.document_watch import DocumentWatch, Drawn, standing
 from dashboard.ui.errors_view import shown
 from dashboard.ui.exports import render_exports
 from dashboard.ui.known import read
 from dashboard.ui.links import id_in_address, render_link
 from dashboard.ui.live import live, organization_topic
-from dashboard.ui.page_header import headed, render_page_header
+from dashboard.ui.page_header import headed
 from dashboard.ui.review import ReviewDesk, objections, render_review, render_review_notes
 from dashboard.ui.section_editor import SectionDesk
 
 session.require()
 incident_id, top = id_in_address() or "", st.container()
-mark = f"postmortem_mark_{incident_id}"
+watched = DocumentWatch(incident_id)
 
 
 @live(organization_topic(), key="postmortem_watch")
 def watch() -> None:
-    """Who else is writing; the whole page is drawn anew when anybody changed something."""
-    with shown():
+    """The head, and who else is writing; the whole page is drawn anew when anybody changed something."""
+    with shown() if watched.drawn else suppress(IncidentScribeError):
         client = session.require().client
-        state = read(f"watch_{incident_id}", lambda: postmortems.get_state(client, incident_id)).value
-        render_writing(state.writing)
-        if state.mark != st.session_state.get(mark, state.mark):
-            st.rerun()
+        state = read(f"watch_{incident_id}", lambda: postmortems.get_state(client, incident_id))
+        watched.render(state)
 
 
 @st.fragment
 def document() -> None:
     """The document: fields and the buttons that belong to them are one scope, so that no press is lost."""
     user, version, head = session.require(), number_in_address("version"), st.container()
+    watched.note(None)
     with headed("Postmortem", head):
         if not incident_id:
             raise NotFound("This address names no incident.", to_do="Choose a postmortem from the list.")
@@ -52,23 +48,22 @@ def document() -> None:
             f"postmortem_{incident_id}_{version}",
             lambda: postmortems.get_whole(user.client, incident_id, version),
         )
-        whole, now, me = known.value, utc_now(), user.writer
-        st.session_state[mark] = whole.state.mark
+        whole, now, me, away = known.value, utc_now(), user.writer, known.why_not
         shown_now = whole.document(version)
         why_not, why_not_publish = objections(user, shown_now.version, whole.newest)
         newer = whole.newer_analysis_id
         review = ReviewDesk(
             lambda status, seen: postmortems.set_status(me, incident_id, status, seen),
             (lambda seen: postmortems.take_analysis(me, incident_id, newer, seen)) if newer else None,
-            why_not,
-            why_not_publish,
+            away or why_not,
+            away or why_not_publish,
         )
         desks = Desks(
             SectionDesk(
                 lambda section, text, base: postmortems.edit(me, incident_id, section, text, base),
                 lambda section, text, base: postmortems.keep_draft(me, incident_id, section, text, base),
                 whole.drafts,
-                why_not,
+                away or why_not,
             ),
             ItemDesk(
                 lambda entry: action_items.add(me, incident_id, entry),
@@ -76,12 +71,12 @@ def document() -> None:
                 lambda item, done: action_items.set_done(me, item, done=done),
                 read("colleagues", lambda: cases.list_colleagues(user.client)).value,
                 why_not,
+                away,
             ),
             show_version,
             lambda number: postmortems.get_whole(user.client, incident_id, number).document(number),
         )
         with head:
-            render_page_header(whole.incident.title, "", known)
             render_document_head(shown_now, now)
             with st.container(horizontal=True, vertical_alignment="center"):
                 render_review(shown_now, review)
@@ -90,6 +85,8 @@ def document() -> None:
             render_review_notes(shown_now, review)
             render_standing(shown_now, whole.newest, whole.published, show_version)
         render_document(shown_now, desks, now)
+        sentence = standing(shown_now, now)
+        watched.note(Drawn(whole.state.mark, whole.incident.title, sentence, known))
         return
     render_link(POSTMORTEMS, POSTMORTEMS.title)
 

@@ -28,13 +28,17 @@ _EDITED, _ERROR = "item_edited", "item_error"
 
 @dataclass(frozen=True, slots=True)
 class ItemDesk:
-    """What the page lends the list. All may raise errors of our tree; `why_not` empty: this person may."""
+    """What the page lends the list. All may raise errors of our tree; `why_not` empty: this person may.
+
+    `away` says why nothing can be written just now: what is open and typed stays, its buttons are off.
+    """
 
     add: Callable[[ItemEntry], None]
     edit: Callable[[ItemRecord, ItemEntry], None]
     set_done: Callable[[ItemRecord, bool], None]
     colleagues: Sequence[Colleague]
     why_not: str = ""
+    away: str = ""
 
 
 def render_items(document: Document, desk: ItemDesk, now: datetime) -> None:
@@ -84,6 +88,8 @@ def _render_item(item: ItemRecord, desk: ItemDesk, now: datetime) -> None:
             "Reopen" if item.done_at else "Done",
             key=f"done_{item.id}",
             icon=":material/replay:" if item.done_at else ":material/check:",
+            disabled=bool(desk.away),
+            help=escape(desk.away) or None,
             on_click=_press,
             args=(lambda: desk.set_done(item, item.done_at is None),),
         )
@@ -93,6 +99,8 @@ def _render_item(item: ItemRecord, desk: ItemDesk, now: datetime) -> None:
                 key=f"change_{item.id}",
                 type="tertiary",
                 icon=":material/edit:",
+                disabled=bool(desk.away),
+                help=escape(desk.away) or None,
                 on_click=_begin,
                 args=(item.id,),
             )
@@ -114,8 +122,8 @@ def _render_suggestion(suggestion: ActionItem, document: Document, desk: ItemDes
             # Not by its place: a press that is carried out twice must not take the next one over.
             key=f"take_{sha256(suggestion.title.encode()).hexdigest()[:12]}",
             icon=":material/playlist_add:",
-            disabled=bool(desk.why_not),
-            help=escape(desk.why_not) or None,
+            disabled=bool(desk.why_not or desk.away),
+            help=escape(desk.why_not or desk.away) or None,
             on_click=_press,
             args=(lambda: desk.add(entry),),
         )
@@ -152,7 +160,12 @@ def _render_form(item: ItemRecord | None, desk: ItemDesk, *, key: str) -> None:
             )
         with st.container(horizontal=True):
             st.form_submit_button(
-                "Save" if item else "Add", key=f"{key}_save", on_click=_submit, args=(item, desk, key)
+                "Save" if item else "Add",
+                key=f"{key}_save",
+                disabled=bool(desk.away),
+                help=escape(desk.away) or None,
+                on_click=_submit,
+                args=(item, desk, key),
             )
             if item:
                 st.form_submit_button("Cancel", key=f"{key}_cancel", on_click=_end)

@@ -128,10 +128,12 @@ def _render_editor(
         render_error(error)
     with st.container(horizontal=True):
         st.button(
-            f"Save mine in place of {section.by or 'theirs'}'s" if faster else "Save",
+            f"Save mine in place of {_whose(section)}" if faster else "Save",
             key=f"save_{section.section.value}",
             icon=":material/check:",
             type="secondary" if faster else "primary",
+            disabled=bool(desk.why_not),
+            help=escape(desk.why_not) or None,
             on_click=_save,
             # Having seen their text, the person writes over exactly that.
             args=(place, section, desk, section.version),
@@ -148,9 +150,15 @@ def _render_editor(
                 key=f"restore_{section.section.value}",
                 type="tertiary",
                 icon=":material/smart_toy:",
+                disabled=bool(desk.why_not),
+                help=escape(desk.why_not) or None,
                 on_click=_restore,
                 args=(place, section, desk),
             )
+
+
+def _whose(section: DocumentSection) -> str:
+    return f"{escape(section.by)}'s" if section.by else "theirs"
 
 
 def _render_both(document: Document, section: DocumentSection, place: _Place, now: datetime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from dashboard.errors import NotAllowed, StaleVersion, UpstreamUnreachable
 from dashboard.store import action_items, cases, postmortems
 from dashboard.store.people import Role
 from dashboard.store.postmortems import FoundPostmortem, PostmortemPage, PostmortemState, Whole
-from dashboard.ui import session
+from dashboard.ui import known, session
 from tests.app.conftest import Open, person, words
 from tests.app.examples import INCIDENT_ID, ago, make_analysis, make_incident
 
@@ -266,14 +267,96 @@ class TestReading:
         self, open_page: Open, library: Library, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         app = read(open_page)
-
-        def fail(*_: object) -> None:
-            raise UpstreamUnreachable("Supabase", "Supabase cannot be reached (ConnectError).")
-
-        monkeypatch.setattr(postmortems, "get_whole", fail)
+        monkeypatch.setattr(postmortems, "get_whole", away)
         text = words(app.run())
         assert "Shown is what was known just now" in text
         assert "Payments timed out" in text
+
+    def test_its_head_says_how_far_it_is_and_by_whom(self, open_page: Open, library: Library) -> None:
+        assert "The model's draft; nobody has changed it." in words(read(open_page))
+        library.versions = (make_version(1),)
+        assert "A draft that people have changed." in words(read(open_page))
+        asked = make_version(2, status="in_review", change="status", author_name="Ben", at=ago(600))
+        library.versions = (asked, *library.versions)
+        assert "In review; Ben asked for it 10 min ago" in words(read(open_page))
+        published = make_version(3, status="published", change="status", author_name="Ana **A**", at=ago(300))
+        library.versions = (published, *library.versions)
+        assert "Published by Ana **A** 5 min ago" in words(read(open_page))  # letter by letter
+
+
+def away(*_: object) -> None:
+    raise UpstreamUnreachable("Supabase", "Supabase cannot be reached (ConnectError).")
+
+
+class TestOutage:
+    def test_nothing_can_be_pressed_and_why_not_is_said(
+        self, open_page: Open, library: Library, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        library.versions = (make_version(1, status="in_review", change="status", section=None),)
+        library.items = (make_item(),)
+        library.newer = "a2"
+        app = read(open_page)
+        app.button(key="edit_summary").click().run()
+        # The block that looks again all the time notices it, and the buttons go off with it.
+        monkeypatch.setattr(postmortems, "get_whole", away)
+        monkeypatch.setattr(postmortems, "get_state", away)
+        app.run()
+        keys = ["to_published", "to_draft", "take_newer", "save_summary", "edit_impact"]
+        keys += ["done_i1", "change_i1", "new_item_save"]
+        buttons = [app.button(key=key) for key in keys]
+        buttons += [button for button in app.button if str(button.key).startswith("take_")]
+        for button in buttons:
+            assert button.disabled, button.key
+            assert "nothing can be changed just now" in button.help, button.key
+        assert app.text_area(key=f"text_summary_{INCIDENT_ID}").value
+
+    def test_the_page_is_drawn_anew_once_it_is_over(
+        self, open_page: Open, library: Library, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        app = read(open_page)
+        monkeypatch.setattr(known, "_LEAVE_ALONE", timedelta(0))
+        left = [away]
+
+        def whole(*arguments: Any) -> Whole:
+            return left.pop()() if left else library.whole(*arguments)  # type: ignore[func-returns-value]
+
+        monkeypatch.setattr(postmortems, "get_whole", whole)
+        # The document is drawn with an error, then the head gets an answer: the page runs again.
+        assert "Shown is what was known" not in words(app.run())
+        assert not left
+        assert not app.button(key="edit_summary").disabled
+
+    def test_a_document_that_could_not_be_read_is_read_once_there_is_an_answer(
+        self, open_page: Open, library: Library, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(postmortems, "get_whole", away)
+        monkeypatch.setattr(postmortems, "get_state", away)
+        app = open_page("postmortem", id=INCIDENT_ID)
+        assert len(app.warning) == 1
+        left = [away]
+
+        def whole(*arguments: Any) -> Whole:
+            return left.pop()() if left else library.whole(*arguments)  # type: ignore[func-returns-value]
+
+        monkeypatch.setattr(postmortems, "get_whole", whole)
+        monkeypatch.setattr(postmortems, "get_state", lambda *_: PostmortemState(mark="1"))
+        app.run()
+        assert not app.warning
+        assert "Payments timed out" in words(app)
+
+    def test_an_answer_that_helps_nothing_is_not_asked_for_for_ever(
+        self, open_page: Open, library: Library, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[object] = []
+
+        def refuse(*_: object) -> None:
+            asked.append(None)
+            raise NotAllowed("Supabase", "Not yours.")
+
+        monkeypatch.setattr(postmortems, "get_whole", refuse)
+        text = words(open_page("postmortem", id=INCIDENT_ID))
+        assert "Not yours." in text
+        assert len(asked) == 2
 
 
 class TestWriting:
@@ -313,6 +396,11 @@ class TestWriting:
         assert self.field(app).value == "Mine."
         library.refusal = None
         assert app.button(key="save_summary").label == "Save mine in place of Rita Responder's"
+        library.versions = (make_version(1, sections={"summary": make_section("Theirs.", by="Rita **R**")}),)
+        label = app.run().button(key="save_summary").label
+        assert label == r"Save mine in place of Rita \*\*R\*\*'s"
+        library.versions = (make_version(1, sections={"summary": make_section("Theirs.", by="")}),)
+        assert app.run().button(key="save_summary").label == "Save mine in place of theirs"
         app.button(key="save_summary").click().run()
         assert library.written[-1] == ("edit", INCIDENT_ID, Section.SUMMARY, "Mine.", 1)
 
