@@ -85,10 +85,12 @@ def parts() -> None:
         if user.may(Role.ADMIN):
             for alarm in seen.alarms:
                 if alarm.can_be_declared_gone:
-                    render_declaration(alarm, declare)
+                    render_declaration(alarm, declare, known.why_not)
             render_released()
-            if any(alarm.is_hold for alarm in seen.alarms) and (hold := holds.find(user.client)):
-                render_hold(holds.list_forgotten(user.client, hold), release)
+            if any(alarm.is_hold for alarm in seen.alarms):
+                runs = read("forgotten", lambda: holds.find_forgotten(user.client)).value
+                if runs is not None:
+                    render_hold(runs, release, known.why_not)
 
 
 parts()

@@ -32,6 +32,12 @@ def list_forgotten(user: Client, hold: Hold) -> tuple[ForgottenRun, ...]:
     return tuple(ForgottenRun.model_validate(row) for row in reversed(rows(query)))
 
 
+def find_forgotten(user: Client) -> tuple[ForgottenRun, ...] | None:
+    """`list_forgotten` of the hold that stands; None where none does."""
+    hold = find(user)
+    return list_forgotten(user, hold) if hold else None
+
+
 def begin(client: Client, worker: str, found: Sequence[Mapping[str, Any]]) -> Hold:
     """Put all workers on hold, with what was found. For the worker."""
     return Hold.model_validate(call(client, "begin_hold", {"worker": worker, "forgotten": list(found)}))

@@ -16,8 +16,11 @@ _SHOWN = 50
 _FIELD, _SAID = "hold_reason", "hold_said"
 
 
-def render_hold(runs: Sequence[ForgottenRun], release: Callable[[str], Released]) -> None:
-    """What was found, newest last, and the release. `release` is called with the reason."""
+def render_hold(runs: Sequence[ForgottenRun], release: Callable[[str], Released], why_not: str = "") -> None:
+    """What was found, newest last, and the release. `release` is called with the reason.
+
+    `why_not` says why nothing can be released just now.
+    """
     with st.expander(
         "What this database does not know any more", icon=":material/history_toggle_off:", expanded=True
     ):
@@ -36,6 +39,8 @@ def render_hold(runs: Sequence[ForgottenRun], release: Callable[[str], Released]
             "Release the workers",
             key="hold_release",
             icon=":material/play_arrow:",
+            disabled=bool(why_not),
+            help=escape(why_not) or None,
             on_click=_press,
             args=(release,),
         )

@@ -38,8 +38,11 @@ def render_findings(findings: Sequence[Finding]) -> None:
             st.caption(f"Checked: {escape(finding.checked)}")
 
 
-def render_declaration(alarm: Alarm, declare: Callable[[Alarm, str], int]) -> None:
-    """For admins: say that the Kestra of an alarm is gone. `declare` answers how many runs ended."""
+def render_declaration(alarm: Alarm, declare: Callable[[Alarm, str], int], why_not: str = "") -> None:
+    """For admins: say that the Kestra of an alarm is gone. `declare` answers how many runs ended.
+
+    `why_not` says why it cannot be said just now.
+    """
     field, said = f"gone_reason_{alarm.id}", f"gone_said_{alarm.id}"
 
     def press() -> None:
@@ -59,7 +62,12 @@ def render_declaration(alarm: Alarm, declare: Callable[[Alarm, str], int]) -> No
         )
         st.text_area("Reason", key=field, max_chars=1_000, height=80, placeholder="Needed; it is recorded.")
         st.button(
-            "End its runs as lost", key=f"gone_press_{alarm.id}", icon=":material/block:", on_click=press
+            "End its runs as lost",
+            key=f"gone_press_{alarm.id}",
+            icon=":material/block:",
+            disabled=bool(why_not),
+            help=escape(why_not) or None,
+            on_click=press,
         )
         answer = st.session_state.get(said)
         if isinstance(answer, IncidentScribeError):

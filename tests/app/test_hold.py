@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dashboard.domain.hold import ForgottenRun, Hold, Released
-from dashboard.errors import Conflict
+from dashboard.errors import Conflict, UpstreamUnreachable
 from dashboard.store import holds, system
 from dashboard.store.people import Role
 from dashboard.ui import session
@@ -98,3 +98,21 @@ def test_a_release_needs_its_reason_and_says_what_it_changed(
     assert "Approvals cancelled: 2" in said
     app.button(key="hold_release").click().run()
     assert "somebody else has just released them" in words(app)
+
+
+def test_while_supabase_is_away_nothing_can_be_released_and_that_is_said(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise UpstreamUnreachable("Supabase", "Supabase cannot be reached (ConnectError).")
+
+    monkeypatch.setattr(session, "current_user", lambda: person(Role.ADMIN, "Ada Admin"))
+    app = open_page("system")
+    for module, name in ((system, "get_report"), (holds, "find")):
+        monkeypatch.setattr(module, name, away)
+    text = words(app.run())
+    assert "Shown is what was known" in text
+    assert "exec-9" in text
+    button = app.button(key="hold_release")
+    assert button.disabled
+    assert "nothing can be changed just now" in button.help

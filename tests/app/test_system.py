@@ -116,3 +116,16 @@ class TestAnotherKestra:
         app.button(key="gone_press_7").click().run()
         assert said == [("gone-uuid", "the machine was wiped")]
         assert "2 runs have ended as lost." in words(app)
+
+    def test_while_supabase_is_away_nobody_can_say_that_it_is_gone(
+        self, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(_: object) -> None:
+            raise UpstreamUnreachable("Supabase", "Supabase cannot be reached (ConnectError).")
+
+        monkeypatch.setattr(session, "current_user", lambda: person(Role.ADMIN, "Ada Admin"))
+        app = open_page("system")
+        monkeypatch.setattr(system, "get_report", fail)
+        button = app.run().button(key="gone_press_7")
+        assert button.disabled
+        assert "nothing can be changed just now" in button.help
