@@ -107,7 +107,7 @@ async def measure(site: Site, viewers: int, rounds: int) -> Figures:
         async with AsyncExitStack() as stack:
             tab = await stack.enter_async_context(site.tab())
             await tab.goto(f"{site.desk}/incident?id={incident}")
-            await tab.get_by_text("Paused: Wait for a decision").first.wait_for()
+            await tab.locator("output", has_text="Waiting for a decision").first.wait_for()
             crowd = []
             for number in range(viewers - 1):
                 viewer = Viewer(site.desk, site.cookie(number), "incident", f"id={incident}")

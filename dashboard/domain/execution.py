@@ -49,7 +49,7 @@ _WORDS = {
     "RUNNING": StateWord("Running", "It is working.", Tone.WORKING),
     "RESTARTED": StateWord("Restarted", "It goes on after a pause or a failure.", Tone.WORKING),
     "RETRYING": StateWord("Retrying", "A step failed and is tried again.", Tone.WORKING),
-    "PAUSED": StateWord("Paused", "It waits for a decision.", Tone.ATTENTION),
+    "PAUSED": StateWord("Waiting for a decision", "It goes on once somebody has decided.", Tone.ATTENTION),
     "BREAKPOINT": StateWord("Breakpoint", "Stopped by hand in Kestra.", Tone.ATTENTION),
     "RESUBMITTED": StateWord(
         "Resubmitted", "Handed to another worker after the first was lost.", Tone.WORKING

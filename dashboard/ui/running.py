@@ -19,8 +19,6 @@ _COLUMNS = (
     Column("Time", "fact", "minmax(max-content, 7rem)"),
 )
 _WORKING = Chip("working", "sync", "blue")
-_WAITING = Chip("waiting for a decision", "hourglass_top", "yellow")
-_STATES = {"RUNNING": _WORKING, "PAUSED": _WAITING}
 
 
 def render_running(starting: Sequence[Starting], running: Sequence[Running], now: datetime) -> None:
@@ -39,8 +37,8 @@ def render_running(starting: Sequence[Starting], running: Sequence[Running], now
         cells = [
             [chip(severity_chip(run.severity))],
             [link(run.title), text(f"{run.service}, {run.external_id}", "quiet wide")],
-            [chip(_STATES.get(run.state) or state_chip(run.state))],
-            [text(step_title(run.step))] if run.step else [],
+            [chip(_WORKING if run.state == "RUNNING" else state_chip(run.state))],
+            [text(step_title(run.step))] if run.step and run.state != "PAUSED" else [],
             [lasting(run.started_at)],
         ]
         rows.append(Row(run.incident_id, INCIDENT, cells, {"id": run.incident_id}))

@@ -64,7 +64,7 @@ def test_an_event_of_the_engine_reaches_the_page_while_somebody_types(
     rita.page.wait_for_url("**/incident?id=*")
     incident_id = re.findall(r"id=([0-9a-f-]{36})", rita.page.url)[0]
     waiting = waiting_approval(sandbox, incident_id)
-    expect(rita.page.get_by_text("Paused: Wait for a decision").first).to_be_visible()
+    expect(rita.page.locator("output", has_text="Waiting for a decision").first).to_be_visible()
     rita.page.get_by_text("Also what flow and worker noted").click()
     expect(rita.page.get_by_text("asked for an approval")).to_be_visible()
     rita.page.evaluate(_RECORD)
@@ -91,7 +91,7 @@ def test_an_event_of_the_engine_reaches_the_page_while_somebody_types(
     expect(field).to_have_value(typed)
     assert rita.page.evaluate("window.opened"), "the page was loaded anew"
     said = rita.page.evaluate("window.headlines")
-    assert said[0] == "Paused: Wait for a decision"
+    assert said[0] == "Waiting for a decision"
     assert said[-1] == "Succeeded", said
     assert any(line.startswith("Running: ") for line in said), said
     assert said.count("Succeeded") == 1, f"what had ended went on: {said}"

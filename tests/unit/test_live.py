@@ -95,6 +95,11 @@ class TestHeadline:
         )
         assert headline(RUNNING.model_copy(update={"task_runs": (task,)})) == "Running: Gather evidence"
 
+    def test_what_waits_for_a_decision_says_so_once(self) -> None:
+        task = TaskRun(id="t", task_id="require_approval_medium", state="PAUSED")
+        paused = execution("CREATED", "PAUSED").model_copy(update={"task_runs": (task,)})
+        assert headline(paused) == "Waiting for a decision"
+
     def test_an_end_is_the_state_alone_and_an_unknown_state_is_no_success(self) -> None:
         task = TaskRun(id="t", task_id="save", state="SUCCESS")
         ended = execution("CREATED", "SUCCESS").model_copy(update={"task_runs": (task,)})
@@ -121,11 +126,16 @@ class TestFollowing:
             followers.watch("e")
             for seen in (RUNNING, RUNNING, PAUSED, RUNNING):  # the last is older than what was seen
                 kestra.frames.put(seen)
-            until(lambda: told == ["Running", "Paused"], "both are on the board", seconds=5, every=0.01)
+            until(
+                lambda: told == ["Running", "Waiting for a decision"],
+                "both are on the board",
+                seconds=5,
+                every=0.01,
+            )
             for _ in range(2):  # silence, and then a stream that cannot be opened
                 kestra.frames.put(UpstreamUnreachable("Kestra", "gone"))
             until(lambda: len(told) == 3, "that it cannot be confirmed is news too", seconds=5, every=0.01)
-        assert told[-1] == "Paused"
+        assert told[-1] == "Waiting for a decision"
         followers.close(timeout_seconds=5)
 
     def test_feeding_the_board_keeps_no_follower_alive(self, board: Board) -> None:
