@@ -53,6 +53,20 @@ def test_filters_go_to_the_database_and_nothing_found_says_which_nothing(
     assert "Nothing was recorded in this time." in words(open_page("audit"))
 
 
+def test_another_filter_begins_at_the_first_page(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def many(_: object, wanted: Wanted, page: int) -> tuple[tuple[Entry, ...], bool]:
+        asked.append(page)
+        return (ENTRY,), True
+
+    monkeypatch.setattr(audit, "list_entries", many)
+    app = open_page("audit", page="2").run()
+    assert asked[-1] == 2
+    app.selectbox(key="action").select("approval").run()
+    assert asked[-1] == 1
+
+
 def test_files_hold_everything_and_no_formula() -> None:
     (row,) = csv.DictReader(io.StringIO(as_csv([ENTRY]).decode()))
     assert row["actor_name"] == "'" + HOSTILE
