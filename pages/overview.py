@@ -22,6 +22,15 @@ TREND_SECONDS = 60
 session.require()
 
 
+def tell_story(user: session.CurrentUser) -> None:
+    """Of a demo; below what needs the reader, above everything else."""
+    tell_first_story(
+        user,
+        lambda: hints.find_first_story(user.client),
+        lambda: hints.dismiss_first_story(session.require().writer),
+    )
+
+
 @live(organization_topic(), key="overview")
 def moving() -> None:
     """What needs the reader and what runs, of one moment."""
@@ -35,18 +44,17 @@ def moving() -> None:
         seen, overdue = known.value
         render_page_header("Overview", seen.standing.sentence, known)
         render_outages(seen)
-        tell_first_story(
-            user,
-            lambda: hints.find_first_story(user.client),
-            lambda: hints.dismiss_first_story(session.require().writer),
-        )
-        st.subheader("Needs somebody" if watches else "Needs you", anchor=False)
         needs = mine(seen, overdue, user.person.user_id, anybody=watches)
+        if not any(needs):
+            tell_story(user)
+        st.subheader("Needs somebody" if watches else "Needs you", anchor=False)
         if any(needs):
             render_needs_you(needs, seen.now)
         else:
             render_last_decision(seen)
         render_others(seen, needs)
+        if any(needs):
+            tell_story(user)
         st.subheader("Running now", anchor=False)
         if seen.running or seen.starting:
             render_running(seen.starting, seen.running, seen.now)

@@ -8,12 +8,13 @@ from dashboard.domain.clock import duration_words
 from dashboard.domain.overview import Count, Pace, Trend
 from dashboard.ui.chips import severity_chip
 
-_WIDTH = 150  # pixels: two beside each other on a phone
+# Pixels: two beside each other on a phone; one, where a length of time is compared with another one.
+_WIDTH, _WIDER = 150, 220
 
 
 def render_trend(trend: Trend) -> None:
     """Incidents by severity, time to approve, time to resolve."""
-    with st.grid(3, min_column_width=_WIDTH):
+    with st.grid(3, min_column_width=_WIDER):
         _count("Reported", trend.count())
         _pace(
             "Approved in",
@@ -62,7 +63,9 @@ def _pace(label: str, pace: Pace, meaning: str) -> None:
         delta_color="inverse",
         delta_description=before,
         help=meaning,
+        # A day without any is no bar; a line would lead through zero.
         chart_data=[day or 0 for day in pace.days] if pace.before_count + pace.today_count else None,
+        chart_type="bar",
         border=True,
     )
 

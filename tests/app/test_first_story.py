@@ -11,11 +11,11 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.domain.first_story import FirstStory
 from dashboard.errors import UpstreamUnreachable
-from dashboard.store import hints
+from dashboard.store import hints, overview
 from dashboard.store.people import Role
 from dashboard.ui import session
 from tests.app.conftest import Open, person, words
-from tests.app.examples import INCIDENT_ID
+from tests.app.examples import INCIDENT_ID, make_attention, make_overview
 
 APPROVAL_ID = "7a0c7b7e-0000-4000-8000-000000000002"
 NOTHING = FirstStory()
@@ -62,6 +62,16 @@ def test_it_begins_at_the_samples(tell: Tell) -> None:
     assert ("Go to the samples", "tab=samples") in links(app)
     assert "Simulated: the service that is acted on" in words(app)
     assert "Real: the flow engine, the database" in words(app)
+
+
+def test_what_needs_the_reader_stands_before_the_story(tell: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def headings() -> list[str]:
+        return [heading.value for heading in tell(ASKED).subheader]
+
+    assert headings()[:2] == ["Your first five minutes", "Needs you"]
+    seen = make_overview(attention=(make_attention(),))
+    monkeypatch.setattr(overview, "get_overview", lambda _: seen)
+    assert headings()[:3] == ["Needs you", "Your first five minutes", "Running now"]
 
 
 def test_somebody_who_only_reads_is_led_to_a_responder(tell: Tell) -> None:

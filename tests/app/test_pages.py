@@ -157,9 +157,10 @@ class TestOverview:
             "Kestra cannot be reached.",
             "working",
             "Analyse the cause",
-            "waiting for",
+            "Waiting for a decision",
         ):
             assert said in text
+        assert "Wait for a decision" not in text  # the step says no more than the state
 
     def test_each_part_that_is_away_has_a_sentence_of_its_own(
         self, open_page: Open, monkeypatch: pytest.MonkeyPatch
@@ -196,6 +197,10 @@ class TestOverview:
         assert (metrics["HIGH"].value, metrics["LOW"].value) == ("3", "0")
         assert (metrics["Approved in"].value, metrics["Approved in"].delta) == ("1 min", "-50 %")
         assert metrics["Resolved in"].value == "none"
+        # Bars, also of times: a day without a decision is no bar, and no point of a line at zero.
+        bar = metrics["Reported"].proto.chart_type
+        assert metrics["Approved in"].proto.chart_type == bar
+        assert list(metrics["Approved in"].proto.chart_data) == [0] * 7 + [90]
 
 
 class TestIncidents:
@@ -240,7 +245,14 @@ class TestIncidents:
         )
         monkeypatch.setattr(incidents, "list_incidents", lambda *_: some)
         text = words(open_page("incidents"))
-        for said in ("awaiting approval", "Paused", "you", "to decide", "Failed", "a person, nobody yet"):
+        for said in (
+            "awaiting approval",
+            "Waiting for a decision",
+            "you",
+            "to decide",
+            "Failed",
+            "a person, nobody yet",
+        ):
             assert said in text
         assert f"/incident?id={INCIDENT_ID}" in text
 
