@@ -23,7 +23,7 @@ from dashboard.ui.review import ReviewDesk, objections, render_review, render_re
 from dashboard.ui.section_editor import SectionDesk
 
 session.require()
-incident_id, top = id_in_address() or "", st.container()
+incident_id = id_in_address() or ""
 watched = DocumentWatch(incident_id)
 
 
@@ -40,7 +40,6 @@ def watch() -> None:
 def document() -> None:
     """The document: fields and the buttons that belong to them are one scope, so that no press is lost."""
     user, version, head = session.require(), number_in_address("version"), st.container()
-    watched.note(None)
     with headed("Postmortem", head):
         if not incident_id:
             raise NotFound("This address names no incident.", to_do="Choose a postmortem from the list.")
@@ -76,7 +75,9 @@ def document() -> None:
             show_version,
             lambda number: postmortems.get_whole(user.client, incident_id, number).document(number),
         )
+        watched.note(Drawn(whole.state.mark, whole.incident.title, standing(shown_now, now), known))
         with head:
+            watch()
             render_document_head(shown_now, now)
             with st.container(horizontal=True, vertical_alignment="center"):
                 render_review(shown_now, review)
@@ -85,13 +86,11 @@ def document() -> None:
             render_review_notes(shown_now, review)
             render_standing(shown_now, whole.newest, whole.published, show_version)
         render_document(shown_now, desks, now)
-        sentence = standing(shown_now, now)
-        watched.note(Drawn(whole.state.mark, whole.incident.title, sentence, known))
         return
     render_link(POSTMORTEMS, POSTMORTEMS.title)
+    watched.note(None)
+    if incident_id:
+        watch()
 
 
 document()
-if incident_id:
-    with top:
-        watch()

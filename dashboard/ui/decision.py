@@ -19,6 +19,7 @@ from dashboard.ui.proposal import approve_label, effect_of_approving, why_not_ap
 from dashboard.ui.text import escape
 
 _TYPED_STAYS = "What you typed stays."
+_NARROW = 140  # pixels: two beside each other on a phone
 
 _WORD = "word"
 
@@ -85,7 +86,7 @@ def render_decision(
     st.markdown(f"**Approve**: {escape(effect_of_approving(proposal))}")
     unread = why_not_approve(proposal)
     # Not columns, which stand below each other on a phone.
-    with st.container(horizontal=True):
+    with st.grid(2, min_column_width=_NARROW):
         st.button(
             approve_label(proposal),
             key="decide_approve",
