@@ -55,7 +55,8 @@ def state_sentence(case: Case, now: datetime) -> str:
         return "No run has begun."
     word = state_word(run.state or "CREATED")
     if run.is_live:
-        at = step_title(run.step)
+        # Where it waits, the state says it all.
+        at = step_title(run.step) if run.state != "PAUSED" else ""
         return f"{word.label}: {at}." if at else f"{word.label}."
     return (
         f"{_since(f'The latest run ended ({word.label.lower()})', run.ended_at, now)} The incident is open."

@@ -115,6 +115,13 @@ def test_a_running_execution_shows_its_steps_and_how_old_the_news_is(
     assert app.get("plotly_chart")
 
 
+def test_the_head_of_what_waits_says_so_once(open_page: Open, stored: Stored) -> None:
+    stored.put(runs=(make_run(state="PAUSED", step="require_approval_medium"),))
+    text = words(open_page("incident", id=INCIDENT_ID))
+    assert "\nWaiting for a decision.\n" in text
+    assert "Waiting for a decision: " not in text
+
+
 def test_what_was_found_and_decided_stands_beside_it(
     open_page: Open, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
