@@ -15,7 +15,7 @@ from dashboard.ui.document_page import Desks, number_in_address, render_document
 from dashboard.ui.document_watch import DocumentWatch, Drawn, standing
 from dashboard.ui.errors_view import shown
 from dashboard.ui.exports import render_exports
-from dashboard.ui.known import read
+from dashboard.ui.known import Known, read
 from dashboard.ui.links import id_in_address, render_link
 from dashboard.ui.live import live, organization_topic
 from dashboard.ui.page_header import headed
@@ -25,6 +25,13 @@ from dashboard.ui.section_editor import SectionDesk
 session.require()
 incident_id = id_in_address() or ""
 watched = DocumentWatch(incident_id)
+
+
+def get(version: int | None) -> Known[postmortems.Whole]:
+    """The document with a version of it; None: the newest."""
+    client = session.require().client
+    place = f"postmortem_{incident_id}_{version}"
+    return read(place, lambda: postmortems.get_whole(client, incident_id, version))
 
 
 @live(organization_topic(), key="postmortem_watch")
@@ -40,13 +47,11 @@ def watch() -> None:
 def document() -> None:
     """The document: fields and the buttons that belong to them are one scope, so that no press is lost."""
     user, version, head = session.require(), number_in_address("version"), st.container()
+    watched.note(None)
     with headed("Postmortem", head):
         if not incident_id:
             raise NotFound("This address names no incident.", to_do="Choose a postmortem from the list.")
-        known = read(
-            f"postmortem_{incident_id}_{version}",
-            lambda: postmortems.get_whole(user.client, incident_id, version),
-        )
+        known = get(version)
         whole, now, me, away = known.value, utc_now(), user.writer, known.why_not
         shown_now = whole.document(version)
         why_not, why_not_publish = objections(user, shown_now.version, whole.newest)
@@ -73,7 +78,7 @@ def document() -> None:
                 away,
             ),
             show_version,
-            lambda number: postmortems.get_whole(user.client, incident_id, number).document(number),
+            lambda number: get(number).value.document(number),
         )
         watched.note(Drawn(whole.state.mark, whole.incident.title, standing(shown_now, now), known))
         with head:
@@ -88,8 +93,7 @@ def document() -> None:
         render_document(shown_now, desks, now)
         return
     render_link(POSTMORTEMS, POSTMORTEMS.title)
-    watched.note(None)
-    if incident_id:
+    if incident_id and not watched.drawn:
         watch()
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 from dashboard.domain.document import Document, VersionNote
 from dashboard.ui.chips import postmortem_chip
 from dashboard.ui.differences import render_difference
+from dashboard.ui.errors_view import shown
 from dashboard.ui.text import escape
 from dashboard.ui.times import with_age
 
@@ -29,7 +30,7 @@ def render_versions(
         with st.expander(f"{len(older)} older", icon=":material/history:"):
             for note in older:
                 _render_note(note, document, go, now)
-    with st.expander("Compare two versions", icon=":material/difference:", key="compare"):
+    with st.expander("Compare two versions", icon=":material/difference:", key="compare"), shown():
         _render_comparison({note.version: note for note in document.versions}, compose_at)
 
 

@@ -301,6 +301,7 @@ class TestOutage:
         monkeypatch.setattr(postmortems, "get_whole", away)
         monkeypatch.setattr(postmortems, "get_state", away)
         app.run()
+        assert not app.exception
         keys = ["to_published", "to_draft", "take_newer", "save_summary", "edit_impact"]
         keys += ["done_i1", "change_i1", "new_item_save"]
         buttons = [app.button(key=key) for key in keys]
@@ -309,6 +310,22 @@ class TestOutage:
             assert button.disabled, button.key
             assert "nothing can be changed just now" in button.help, button.key
         assert app.text_area(key=f"text_summary_{INCIDENT_ID}").value
+
+    def test_versions_that_cannot_be_fetched_leave_the_rest_of_the_document(
+        self, open_page: Open, library: Library, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        library.versions = (make_version(2), make_version(1))
+
+        def newest_only(client: object, incident: str, version: int | None = None) -> Whole:
+            if version is not None:
+                raise UpstreamUnreachable("Supabase", "Supabase cannot be reached (ConnectError).")
+            return library.whole(client, incident)
+
+        monkeypatch.setattr(postmortems, "get_whole", newest_only)
+        app = read(open_page)
+        assert len(app.title) == 1
+        assert "Supabase cannot be reached" in words(app)
+        assert app.button(key="edit_summary")
 
     def test_the_page_is_drawn_anew_once_it_is_over(
         self, open_page: Open, library: Library, monkeypatch: pytest.MonkeyPatch
