@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import streamlit as st
@@ -20,6 +21,8 @@ from dashboard.ui.times import with_age
 # Live fragments look again every 30 s although nothing happened; one look may be lost.
 _STALE_AFTER_SECONDS = 75.0
 
+_titles: ContextVar[list[str] | None] = ContextVar("titles", default=None)
+
 
 def render_page_header(
     title: str, sentence: str = "", known: Known[Any] | None = None, *, how: str = "live"
@@ -29,6 +32,8 @@ def render_page_header(
     `title` and `sentence` are shown letter by letter. `known` is what the page was drawn from; `how` it came
     is one word: live, polled. Where it could not be read just now a warning says since when.
     """
+    if (drawn := _titles.get()) is not None:
+        drawn.append(title)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="page_header"):
         st.title(escape(title), anchor=False, width="stretch")
         if known is not None:
@@ -63,9 +68,14 @@ def headed(title: str, head: DeltaGenerator) -> Iterator[None]:
 
     `head` is the place above everything else, where the page draws its head once it has read.
     """
+    drawn: list[str] = []
+    token = _titles.set(drawn)
     try:
         yield
     except IncidentScribeError as error:
-        with head:
-            render_page_header(title)
+        if not drawn:
+            with head:
+                render_page_header(title)
         render_error(error)
+    finally:
+        _titles.reset(token)

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.errors import NotFound, UpstreamUnreachable
-from dashboard.store import approvals, cases
+from dashboard.store import approvals, cases, services
 from dashboard.ui import session
 from tests.app.conftest import Open, person, words
 from tests.app.examples import APPROVAL_ID, INCIDENT_ID
@@ -68,3 +68,13 @@ def test_a_page_that_could_not_be_read_asks_again(
     text = words(app.run())
     assert "There is no such thing." in text
     assert "Supabase cannot be reached." not in text
+
+
+def test_what_fails_below_the_head_of_a_page_leaves_its_head(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "list_services", failing(*[AWAY] * 9, then=tuple))
+    app = open_page("approvals")
+    assert not app.exception
+    assert [title.value for title in app.title] == ["Approvals"]
+    assert "Supabase cannot be reached." in words(app)
