@@ -15,7 +15,7 @@ from dashboard.store import approvals, audit, cases, decisions, services
 from dashboard.store.people import Role
 from dashboard.ui import session
 from dashboard.ui.approval_reading import render_reading, render_top
-from dashboard.ui.approval_record import render_course
+from dashboard.ui.approval_record import render_course, render_votes
 from dashboard.ui.attention import render_attention
 from dashboard.ui.decision import UNREACHABLE, render_decision, render_refusal
 from dashboard.ui.errors_view import render_error, shown
@@ -50,8 +50,8 @@ def decide(decision: Decision, reason: str) -> None:
 
 def edit(actions: Sequence[Mapping[str, Any]], reason: str) -> str:
     """Put another proposal in this one's place; its id."""
-    writer = session.require().writer
-    return approvals.edit(writer, approval_id, actions, reason, approval.content_hash).approval_id
+    made = approvals.edit(session.require().writer, approval_id, actions, reason, approval.content_hash)
+    return made.approval_id
 
 
 def withdraw(reason: str) -> str:
@@ -78,6 +78,9 @@ def record() -> None:
             if not is_away:
                 seen = (stands.id, stands.content_hash)
                 session.once(stands.content_hash, audit.note_seen, reader.writer, *seen)
+            if about.rule.required > 1:
+                ask_rule = partial(approvals.get_rule, reader.client, approval_id)
+                render_votes(about.rule, read(f"rule_{approval_id}", ask_rule).value)
             ask = partial(decisions.get_attention, reader.client, stands)
             render_attention(read(f"attention_{approval_id}", ask).value, reader.person.user_id, utc_now())
         else:
@@ -93,7 +96,7 @@ if not approval.is_pending:
 record()
 render_reading(approval, proposal, about, utc_now())
 if approval.is_pending and about.rule.may_decide:
-    render_decision(approval, proposal, decide, unreachable=UNREACHABLE if known.error else "")
+    render_decision(approval, proposal, about.rule, decide, unreachable=UNREACHABLE if known.error else "")
     if proposal is not None and not known.error:
         catalogue = partial(services.list_catalogue, user.client, about.incident.service_id)
         render_editor(approval, proposal, catalogue, edit)

@@ -40,11 +40,17 @@ def render_why_not(rule: ApprovalRule) -> None:
 
 
 def render_decision(
-    approval: Approval, proposal: Proposal | None, decide: Decide, *, unreachable: str = ""
+    approval: Approval,
+    proposal: Proposal | None,
+    rule: ApprovalRule,
+    decide: Decide,
+    *,
+    unreachable: str = "",
 ) -> None:
     """The reason field and both buttons. A refusal is shown at once; the page then shows how things stand.
 
-    `unreachable` says why nothing can be decided just now; what was typed stays.
+    `unreachable` says why nothing can be decided just now; what was typed stays. Who has approved, where more
+    people must, may still reject.
     """
     field, word, refusal = f"reason_{approval.id}", f"word_{approval.id}", f"refusal_{approval.id}"
     wanted = word_to_type(proposal)
@@ -84,12 +90,12 @@ def render_decision(
             st.markdown(f":red-badge[:material/error: {escape(error.what)}]")
     approve, reject = st.columns(2)
     approve.button(
-        escape(approve_label(proposal)),
+        escape(approve_label(proposal, rule)),
         key="decide_approve",
         icon=":material/check:",
         width="stretch",
         wrap=True,
-        disabled=bool(unreachable),
+        disabled=bool(unreachable) or rule.has_approved,
         on_click=press,
         args=(Decision.APPROVED,),
     )
@@ -103,6 +109,8 @@ def render_decision(
         on_click=press,
         args=(Decision.REJECTED,),
     )
+    if rule.has_approved:
+        st.caption(":material/check: You approved this; it waits for others. You may still reject it.")
     if unreachable:
         st.caption(f":material/cloud_off: {escape(unreachable)}")
     if error and not isinstance(error, InvalidInput):

@@ -7,7 +7,7 @@ import json
 import streamlit as st
 
 from dashboard.domain.action import HttpRequest, ProposedAction, Risk
-from dashboard.domain.approval import Approval, Proposal, parse_proposal
+from dashboard.domain.approval import Approval, ApprovalRule, Proposal, parse_proposal
 from dashboard.ui.chips import risk_chip
 from dashboard.ui.markdown import safe_markdown
 from dashboard.ui.text import clean, code, escape
@@ -63,8 +63,16 @@ def render_rollback(proposal: Proposal | None) -> None:
         st.markdown(f"- **{escape(action.title)}**: {escape(action.rollback or 'No way back is recorded.')}")
 
 
-def approve_label(proposal: Proposal | None) -> str:
-    """The verb on the button: what pressing it sets going, with its parameters."""
+def approve_label(proposal: Proposal | None, rule: ApprovalRule) -> str:
+    """The verb on the button: what pressing it sets going, with its parameters; which of how many it is."""
+    label = _approve_label(proposal)
+    number = min(len(rule.votes) + 1, rule.required)
+    return (
+        label.replace("Approve", f"Approve ({number} of {rule.required})", 1) if rule.required > 1 else label
+    )
+
+
+def _approve_label(proposal: Proposal | None) -> str:
     if proposal is None:
         return "Approve the stored text"
     if proposal.nothing_to_carry_out or not proposal.actions:
