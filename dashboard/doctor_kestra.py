@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
-
-import yaml
 
 from dashboard.domain.clock import utc_now
 from dashboard.domain.execution import FlowIdentity
@@ -17,6 +15,7 @@ from dashboard.domain.system import KestraSeen, SystemReport, WorkerBeat
 from dashboard.errors import IncidentScribeError, or_error
 from dashboard.kestra_api.address import KEY, Address
 from dashboard.kestra_api.models import Instance
+from dashboard.webhook_key import webhook_keys, with_webhook_key
 from dashboard.worker.start import FLOW_ID, NAMESPACE
 
 
@@ -50,6 +49,8 @@ def ask_kestra(api: AskedKestra) -> KestraProbe:
 
 KV_NEEDED = ("GEMINI_API_KEY", "SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY")
 """Values without which the flow cannot work."""
+
+_NOTHING_STARTS = "No incident is handled. What was submitted at the desk stays owed and starts afterwards."
 
 
 def kestra_answers(answer: Instance | IncidentScribeError, seen: Sequence[KestraSeen]) -> Finding:
@@ -102,26 +103,35 @@ def _alive(seen: SystemReport | None) -> list[WorkerBeat]:
     return [worker for worker in seen.workers if worker.is_alive(seen.now)]
 
 
-def flow_in_step(answer: FlowIdentity | IncidentScribeError | None, source: str) -> Finding:
-    """Whether the flow that Kestra runs is the one this version of the desk was made with."""
-    checked = "The SHA-256 of Kestra's flow is compared with that of the file of this installation."
+def flow_in_step(
+    answer: FlowIdentity | IncidentScribeError | None, source: str | IncidentScribeError
+) -> Finding:
+    """Whether the flow that Kestra runs is the one that `incidentscribe deploy` would put there."""
+    checked = (
+        "The SHA-256 of Kestra's flow is compared with that of our file, with the settings' webhook key."
+    )
     deploy = "incidentscribe deploy"
     if isinstance(answer, IncidentScribeError):
         return Finding("Flow", Health.UNCHECKED, answer.what, checked, "First Kestra has to answer.")
     if answer is None:
-        return Finding("Flow", Health.ILL, "Kestra has no such flow.", checked, "Deploy it.", deploy)
-    theirs, ours = _hash(answer.source), _hash(source)
-    found = f"Revision {answer.revision}, {theirs[:12]}…"
+        what = "Kestra has no such flow."
+        return Finding("Flow", Health.ILL, what, checked, "Deploy it.", deploy, _NOTHING_STARTS)
+    found = f"Revision {answer.revision}, {_hash(answer.source)[:12]}…"
     if answer.disabled:
-        return Finding("Flow", Health.ILL, f"{found}, switched off.", checked, "Switch it on in Kestra.")
-    if theirs != ours:
+        what, mend = f"{found}, switched off.", "Switch it on in Kestra's own pages."
+        return Finding("Flow", Health.ILL, what, checked, mend, means=_NOTHING_STARTS)
+    if isinstance(source, IncidentScribeError):
+        means = "What deploying would put there is not known, so nothing was compared."
+        return Finding("Flow", Health.DOUBTFUL, source.what, checked, source.to_do, means=means)
+    if _hash(answer.source) != _hash(source):
         return Finding(
             "Flow",
             Health.DOUBTFUL,
-            f"{found}; the file is {ours[:12]}…",
+            f"{found}; the file is {_hash(source)[:12]}…",
             checked,
-            "Somebody changed the flow in Kestra, or the desk is of another version. Deploy the file again.",
-            deploy,
+            "See what differs. Then deploy the file again; a copy of yours with --flow.",
+            f"{deploy} --dry-run",
+            "Somebody changed the flow in Kestra, or the desk is of another version. Runs go by Kestra's.",
         )
     return Finding("Flow", Health.WELL, f"{found}, in step with the file.", checked)
 
@@ -133,7 +143,7 @@ def webhook_set(
     checked = "The flow's webhook is looked up, and its key compared with the setting; it is not called."
     if isinstance(answer, IncidentScribeError) or answer is None:
         return Finding("Webhook", Health.UNCHECKED, "There is no flow to look at.", checked)
-    keys = list(_webhook_keys(answer.source))
+    keys = [found.value for found in webhook_keys(answer.source)]
     started = (
         f" The last start it took was at {last_start_at:%Y-%m-%d %H:%M} UTC."
         if last_start_at
@@ -150,8 +160,10 @@ def webhook_set(
         Health.ILL,
         what,
         checked,
-        "Set INCIDENTSCRIBE_WEBHOOK_KEY to the key in the flow, or deploy the flow again.",
+        "Set INCIDENTSCRIBE_WEBHOOK_KEY to one key for desk, worker and here, and deploy the flow with it; "
+        "a copy of yours with --flow.",
         "incidentscribe deploy",
+        _NOTHING_STARTS,
     )
 
 
@@ -181,7 +193,7 @@ def examine(
     return [
         address_in_force(address, seen),
         kestra_answers(probe.instance, seen.instances if seen else ()),
-        flow_in_step(probe.flow, source),
+        flow_in_step(probe.flow, or_error(lambda: with_webhook_key(source, key))),
         webhook_set(probe.flow, key, seen.last_start_at if seen else None),
         values_present(probe.keys),
     ]
@@ -190,14 +202,3 @@ def examine(
 def _hash(source: str) -> str:
     """Of a flow's text; blanks at its ends are Kestra's business."""
     return hashlib.sha256(source.strip().encode()).hexdigest()
-
-
-def _webhook_keys(source: str) -> Iterator[str]:
-    try:
-        flow = yaml.safe_load(source)
-    except yaml.YAMLError:
-        return
-    triggers = flow.get("triggers") if isinstance(flow, dict) else None
-    for trigger in triggers if isinstance(triggers, list) else ():
-        if isinstance(trigger, dict) and str(trigger.get("type", "")).endswith(".Webhook"):
-            yield str(trigger.get("key", ""))

@@ -24,6 +24,9 @@ from pydantic_settings import (
 
 from dashboard.errors import ConfigurationError
 
+PUBLIC_WEBHOOK_KEY = "incident-webhook-key"
+"""The key that the flow has in this repository, where everybody reads it."""
+
 
 def _http_url(text: str) -> str:
     text = text.strip().rstrip("/")
@@ -133,7 +136,7 @@ class KestraSettings(Settings):
     # Hosts that a KESTRA_URL in system_config may name; empty: any by https.
     kestra_allowed_hosts: Names = Field(default=(), validation_alias="INCIDENTSCRIBE_KESTRA_ALLOWED_HOSTS")
     webhook_key: SecretStr = Field(
-        default=SecretStr("incident-webhook-key"), validation_alias="INCIDENTSCRIBE_WEBHOOK_KEY"
+        default=SecretStr(PUBLIC_WEBHOOK_KEY), validation_alias="INCIDENTSCRIBE_WEBHOOK_KEY"
     )
 
 
