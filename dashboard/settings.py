@@ -28,6 +28,12 @@ PUBLIC_WEBHOOK_KEY = "incident-webhook-key"
 """The key that the flow has in this repository, where everybody reads it."""
 
 
+def settings_file() -> Path | None:
+    """The file beside the environment that settings are read from; None for none."""
+    name = os.environ.get("INCIDENTSCRIBE_ENV_FILE", ".env")
+    return Path(name).expanduser() if name else None
+
+
 def _http_url(text: str) -> str:
     text = text.strip().rstrip("/")
     if not text.startswith(("http://", "https://")):
@@ -59,8 +65,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = os.environ.get("INCIDENTSCRIBE_ENV_FILE", ".env")
-        return init_settings, env_settings, DotEnvSettingsSource(settings_cls, env_file=file)
+        return init_settings, env_settings, DotEnvSettingsSource(settings_cls, env_file=settings_file())
 
     @classmethod
     def load(cls, **values: object) -> Self:

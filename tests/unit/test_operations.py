@@ -21,7 +21,7 @@ from dashboard import logs, metrics
 from dashboard.domain.system import MetricsReport
 from dashboard.errors import ConfigurationError, NotAllowed, UpstreamProtocolError, UpstreamUnreachable
 from dashboard.kestra_api.client import KestraApi
-from dashboard.settings import LogSettings, MetricsSettings
+from dashboard.settings import KestraSettings, LogSettings, MetricsSettings
 from dashboard.store.connection import as_service, rows
 from dashboard.web.health import Readiness
 from dashboard.web.metrics import Metrics
@@ -304,6 +304,33 @@ def test_the_format_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INCIDENTSCRIBE_LOG", "xml")
     with pytest.raises(ConfigurationError, match="INCIDENTSCRIBE_LOG"):
         LogSettings.load()
+
+
+@pytest.mark.parametrize("named", [None, "elsewhere.env", ""])
+def test_secrets_that_stand_in_the_file_only_are_hidden_too(
+    named: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("KESTRA_PASSWORD=Of-the-usual-file\n")
+    (tmp_path / "elsewhere.env").write_text("kestra_password='Of-another-file'\nGEMINI_API_KEY\n")
+    # An empty setting is none: the file's is in force, and hidden.
+    monkeypatch.setenv("KESTRA_PASSWORD", "")
+    if named is None:
+        monkeypatch.delenv("INCIDENTSCRIBE_ENV_FILE", raising=False)
+    else:
+        monkeypatch.setenv("INCIDENTSCRIBE_ENV_FILE", named)
+    in_force = {None: "Of-the-usual-file", "elsewhere.env": "Of-another-file"}.get(named)
+    set_up: dict[str, Any] = {}
+    monkeypatch.setattr(logging, "basicConfig", lambda **options: set_up.update(options))
+    logs.set_up(LogSettings(log="text"))
+    record = logging.LogRecord(
+        "one", logging.INFO, __file__, 1, "Of-the-usual-file Of-another-file", (), None
+    )
+    said = set_up["handlers"][0].format(record)
+    assert said.count("[hidden]") == (1 if in_force else 0)
+    if in_force:
+        assert KestraSettings.load().kestra_password.get_secret_value() == in_force
+        assert in_force not in said
 
 
 def test_secrets_are_known_by_the_names_of_their_settings() -> None:
