@@ -12,7 +12,7 @@ from httpx_sse import EventSource
 from dashboard import metrics
 from dashboard.errors import UpstreamUnreachable
 from dashboard.kestra_api.answers import whole
-from dashboard.kestra_api.refusals import raise_for_refusal, translated
+from dashboard.kestra_api.refusals import raise_for_refusal, says_not_now, translated
 from dashboard.loopback import DIRECT
 from dashboard.settings import KestraSettings
 
@@ -69,7 +69,8 @@ class Connection:
     def _answer(self, client: httpx.Client, method: str, path: str, **request: Any) -> httpx.Response:
         with client.stream(method, path, **request) as response:
             answer = whole(response, _ANSWER_SECONDS, _MOST_BYTES)
-        metrics.count_request("kestra", "ok" if answer.is_success else "refused")
+        refused = "unreachable" if says_not_now(answer.status_code) else "refused"
+        metrics.count_request("kestra", "ok" if answer.is_success else refused)
         return answer
 
     def request(self, method: str, path: str, subject: str, **request: Any) -> httpx.Response:
