@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from dashboard.domain.alarm import Alarm
 from dashboard.domain.clock import utc_now
 from dashboard.domain.execution import FlowIdentity
 from dashboard.domain.finding import Finding, Health
 from dashboard.domain.system import KestraSeen, SystemReport, WorkerBeat
-from dashboard.errors import IncidentScribeError, or_error
+from dashboard.errors import IncidentScribeError, UpstreamUnreachable, or_error
 from dashboard.kestra_api.address import KEY, Address
 from dashboard.kestra_api.models import Instance
 from dashboard.webhook_key import webhook_keys, with_webhook_key
@@ -53,12 +54,24 @@ KV_NEEDED = ("GEMINI_API_KEY", "SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY")
 _NOTHING_STARTS = "No incident is handled. What was submitted at the desk stays owed and starts afterwards."
 
 
-def kestra_answers(answer: Instance | IncidentScribeError, seen: Sequence[KestraSeen]) -> Finding:
+def kestra_answers(
+    answer: Instance | IncidentScribeError, seen: Sequence[KestraSeen], alarms: Sequence[Alarm] = ()
+) -> Finding:
     """Whether Kestra answers, and whether it is the one that the worker speaks to."""
     checked = "Kestra is asked for its version and its identity."
     if isinstance(answer, IncidentScribeError):
-        mend = answer.to_do or "Check that Kestra runs, and KESTRA_URL, KESTRA_USERNAME, KESTRA_PASSWORD."
-        return Finding("Kestra", Health.ILL, answer.what, checked, mend)
+        is_away = isinstance(answer, UpstreamUnreachable)
+        look = "Check KESTRA_URL and that Kestra runs; with containers its log says why not."
+        return Finding(
+            "Kestra",
+            Health.ILL,
+            answer.what,
+            checked,
+            look if is_away else answer.to_do or "Check KESTRA_URL: is it a Kestra of the 1.3 or 2.0 line?",
+            "docker compose logs kestra" if is_away else "",
+            f"{_NOTHING_STARTS} Decisions wait as well, and pages show what was known.",
+            next((alarm.raised_at for alarm in alarms if alarm.kind == "kestra_unreachable"), None),
+        )
     found = f"Version {answer.version}, identity {answer.uuid or 'unknown'}."
     if seen and answer.uuid and answer.uuid != seen[0].uuid:
         return Finding(
@@ -66,7 +79,9 @@ def kestra_answers(answer: Instance | IncidentScribeError, seen: Sequence[Kestra
             Health.ILL,
             f"{found} The worker speaks to another one: {seen[0].uuid}.",
             checked,
-            "Give desk and worker the same KESTRA_URL.",
+            "Give desk and worker the same KESTRA_URL; docs/operate.md, Another address of Kestra.",
+            "select value from system_config where key = 'KESTRA_URL';",
+            "Incidents are handled there. This one knows nothing of their executions.",
         )
     return Finding("Kestra", Health.WELL, found, checked)
 
@@ -85,7 +100,8 @@ def address_in_force(address: Address, seen: SystemReport | None) -> Finding:
             found += f" The worker {worker.name} asks at {theirs}."
     if refused is None:
         return Finding(part, Health.WELL, found, checked)
-    written = next((row.value for row in seen.config if row.key == KEY), None) if seen else address.written
+    row = next((row for row in seen.config if row.key == KEY), None) if seen else None
+    written = row.value if row else address.written
     return Finding(
         part,
         Health.ILL,
@@ -94,6 +110,7 @@ def address_in_force(address: Address, seen: SystemReport | None) -> Finding:
         "Write an https address into system_config, or remove the row.",
         "update system_config set value = 'https://...' where key = 'KESTRA_URL';",
         "The change has no effect.",
+        row.updated_at if row else None,
     )
 
 
@@ -182,7 +199,10 @@ def values_present(answer: Collection[str] | IncidentScribeError) -> Finding:
     missing = [key for key in KV_NEEDED if key not in answer]
     if missing:
         what = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
-        return Finding(part, Health.ILL, what, checked, "Deploying stores them.", "incidentscribe deploy")
+        means = "Runs fail at the first step that reads them."
+        return Finding(
+            part, Health.ILL, what, checked, "Deploying stores them.", "incidentscribe deploy", means
+        )
     return Finding(part, Health.WELL, f"All {len(KV_NEEDED)} that are needed are there.", checked)
 
 
@@ -192,7 +212,7 @@ def examine(
     """Everything about Kestra; `source` is the flow's file, `key` that of its webhook."""
     return [
         address_in_force(address, seen),
-        kestra_answers(probe.instance, seen.instances if seen else ()),
+        kestra_answers(probe.instance, seen.instances if seen else (), seen.alarms if seen else ()),
         flow_in_step(probe.flow, or_error(lambda: with_webhook_key(source, key))),
         webhook_set(probe.flow, key, seen.last_start_at if seen else None),
         values_present(probe.keys),
