@@ -47,7 +47,7 @@ def raise_for_refusal(response: httpx.Response, subject: str) -> None:
             SERVICE,
             "Kestra does not accept the user name and password.",
             status=status,
-            to_do="Check KESTRA_USERNAME and KESTRA_PASSWORD.",
+            to_do="Check KESTRA_USERNAME and KESTRA_PASSWORD, or KESTRA_API_TOKEN where it is set.",
         )
     if status == 403:
         raise errors.NotAllowed(SERVICE, what, status=status)
