@@ -26,4 +26,4 @@ def page_of(kestra_execution_id: str) -> str | None:
     if address is None:
         return None
     base = address if address.endswith("/ui") else f"{address}/ui"
-    return f"{base}/main/executions/{NAMESPACE}/{FLOW_ID}/{quote(kestra_execution_id, safe='')}"
+    return f"{base}/{settings().kestra_tenant}/executions/{NAMESPACE}/{FLOW_ID}/{quote(kestra_execution_id, safe='')}"
