@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# The desk. Commands of incidentscribe are its arguments: `docker run … IMAGE worker`, `doctor`, `deploy`; without any it serves.
+# The desk. Commands of incidentscribe are its arguments: `docker run … IMAGE doctor`, `deploy`; without any it serves.
+# A worker by itself: `docker run … IMAGE worker --metrics-port 8501`. Without the port nothing answers the health check below.
 #
 # The base image is pinned by tag; name a digest with --build-arg PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:…
 # Everything from the package index is pinned by hash. tests/contract/test_image_steps.py runs these steps without a container.

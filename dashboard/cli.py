@@ -49,11 +49,15 @@ def deploy(
     from dashboard.kestra_api.client import KestraApi
     from dashboard.resources import flow_file
     from dashboard.settings import DeploySettings, load_or_ask
+    from dashboard.webhook_key import with_webhook_key
 
     settings = load_or_ask(DeploySettings, ask if sys.stdin.isatty() else None)
     values = deployment.kv_from_settings(settings) | deployment.kv_from_environment(kv or [], os.environ)
-    with KestraApi(settings) as api:
-        plan = deployment.read_plan(api, deployment.read_flow(flow or flow_file()), values)
+    source = deployment.read_flow(flow or flow_file())
+    source = with_webhook_key(source, settings.webhook_key.get_secret_value())
+    address = deployment.kestra_in_force(settings, typer.echo)
+    with KestraApi(settings.model_copy(update={"kestra_url": address})) as api:
+        plan = deployment.read_plan(api, source, values)
         deployment.describe(plan, typer.echo)
         if dry_run:
             typer.echo("Nothing was changed.")

@@ -14,13 +14,25 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+import httpx
 import yaml
 
 from dashboard.domain.execution import FlowIdentity
-from dashboard.errors import ConfigurationError, InvalidInput, NotAllowed, UpstreamProtocolError
+from dashboard.errors import (
+    ConfigurationError,
+    IncidentScribeError,
+    InvalidInput,
+    NotAllowed,
+    UpstreamProtocolError,
+    or_error,
+)
+from dashboard.kestra_api.address import KEY, AddressBook
 from dashboard.kestra_api.models import KvValue
-from dashboard.settings import DeploySettings
+from dashboard.settings import PUBLIC_WEBHOOK_KEY, DeploySettings
+from dashboard.store import config
+from dashboard.store.connection import as_service, new_http_client
 from dashboard.terminal import printable
+from dashboard.webhook_key import webhook_keys
 from dashboard.worker.start import FLOW_ID, NAMESPACE
 
 _KEY = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
@@ -68,6 +80,24 @@ def kv_from_environment(assignments: Sequence[str], environment: Mapping[str, st
     return values
 
 
+def kestra_in_force(
+    settings: DeploySettings, say: Callable[[str], None], transport: httpx.BaseTransport | None = None
+) -> str:
+    """The address that desk and worker use too, and says which one it is and why."""
+    book = AddressBook(settings.kestra_url, settings.kestra_allowed_hosts)
+    with new_http_client(transport) as http:
+        written = or_error(lambda: config.find_written(as_service(settings, http), KEY))
+    if isinstance(written, IncidentScribeError):
+        why = f"from the environment; whether system_config has another is not known: {written.what}"
+    else:
+        book.take(written)
+        why = "as system_config says" if written else "from the environment"
+        if book.current.refused:
+            why = f"from the environment; that of system_config is refused: it {book.current.refused}"
+    say(printable(f"Kestra at {book.current.url}, {why}"))
+    return book.current.url
+
+
 class Standing(StrEnum):
     """How a value of ours stands to the one that Kestra has."""
 
@@ -96,7 +126,7 @@ class Plan:
         return self.flow_is_same and all(found is Standing.SAME for found in self.standing.values())
 
     def difference(self) -> Iterator[str]:
-        """The flow in Kestra against the file, as a unified diff; our own values are hidden in it."""
+        """The flow in Kestra against the file, as a unified diff; our values and webhook keys are hidden."""
         before = self.before.source if self.before else ""
         lines = difflib.unified_diff(
             before.strip().splitlines(),
@@ -105,16 +135,27 @@ class Plan:
             "this version",
             lineterm="",
         )
+        # Somebody may have pasted a key into the flow. Short values are addresses' parts and words.
+        pasted = [value for value in self.values.values() if len(value) >= _SECRET_LENGTH]
+        hidden = sorted({*pasted, *_secret_keys(before), *_secret_keys(self.source)}, key=len, reverse=True)
         for line in lines:
-            yield self._shown(line)
+            for secret in hidden:
+                line = line.replace(secret, "[hidden]")
+            # What stands in Kestra may be anybody's: nothing of it steers the terminal.
+            yield printable(line)
 
-    def _shown(self, line: str) -> str:
-        for value in self.values.values():
-            # Somebody may have pasted a key into the flow. Short values are addresses' parts and words.
-            if len(value) >= _SECRET_LENGTH:
-                line = line.replace(value, "[hidden]")
-        # What stands in Kestra may be anybody's: nothing of it steers the terminal.
-        return printable(line)
+    @property
+    def lost_keys(self) -> int:
+        """How many keys of the webhook Kestra's flow has, and this one not."""
+        before = webhook_keys(self.before.source) if self.before else ()
+        return len({found.value for found in before} - {found.value for found in webhook_keys(self.source)})
+
+
+def _secret_keys(source: str) -> Iterator[str]:
+    """The webhook's keys in a flow, as they are written there and as they are meant."""
+    for found in webhook_keys(source):
+        if found.is_secret:
+            yield from (found.value, source[found.start : found.end])
 
 
 def read_flow(file: Path) -> str:
@@ -137,7 +178,10 @@ def read_flow(file: Path) -> str:
 
 
 def read_plan(api: DeployApi, source: str, values: Mapping[str, str]) -> Plan:
-    """What a deployment would change; changes nothing. Raises InvalidInput with Kestra's own findings."""
+    """What a deployment would change; changes nothing. Raises InvalidInput with Kestra's own findings.
+
+    Raises ConfigurationError where it would put the public webhook key in the place of a secret one.
+    """
     problems = api.validate_flow(source)
     if problems:
         raise InvalidInput(
@@ -146,7 +190,20 @@ def read_plan(api: DeployApi, source: str, values: Mapping[str, str]) -> Plan:
             to_do="Check that this Kestra is of the 1.3 or 2.0 line and has the script plugin for Python.",
         )
     before = api.find_flow(NAMESPACE, FLOW_ID)
+    _refuse_to_open(before.source if before else "", source)
     return Plan(source, before, values, {key: _standing(api, key, value) for key, value in values.items()})
+
+
+def _refuse_to_open(before: str, source: str) -> None:
+    """Whoever forgot the setting would lock all callers out, and let in everybody who knows our file."""
+    theirs, ours = ({found.value for found in webhook_keys(text)} for text in (before, source))
+    if PUBLIC_WEBHOOK_KEY in ours and theirs and PUBLIC_WEBHOOK_KEY not in theirs:
+        raise ConfigurationError(
+            "The flow in Kestra has a webhook key of its own, and this one has the public key.",
+            keys=["INCIDENTSCRIBE_WEBHOOK_KEY"],
+            means="Nothing was changed: whoever knows this repository could have started runs.",
+            to_do="Set INCIDENTSCRIBE_WEBHOOK_KEY to the key that desk and worker have.",
+        )
 
 
 def _standing(api: DeployApi, key: str, value: str) -> Standing:
@@ -172,6 +229,9 @@ def describe(plan: Plan, say: Callable[[str], None]) -> None:
         say(f"{name}: differs from revision {plan.before.revision}")
         for line in plan.difference():
             say(line)
+    if plan.lost_keys:
+        count = "a webhook key" if plan.lost_keys == 1 else f"{plan.lost_keys} webhook keys"
+        say(f"{name}: {count} of Kestra's would be no more, and whoever uses it gets 404 from then on")
     if plan.before and plan.before.disabled:
         say(f"{name}: it is switched off in Kestra and stays so until somebody switches it on there")
     for key, standing in plan.standing.items():

@@ -48,8 +48,15 @@ def schema_in_step(applied: str | None, newest: str) -> Finding:
         return Finding(part, Health.UNCHECKED, what, checked)
     what = f"The database is at {applied}, this desk at {newest}."
     if applied < newest:
-        return Finding(part, Health.ILL, what, checked, "Apply what is missing.", "incidentscribe migrate")
-    return Finding(part, Health.DOUBTFUL, what, checked, "Use the version of the desk that goes with it.")
+        means = "What this desk asks the database for may not be there yet: pages and the worker fail at it."
+        return Finding(
+            part, Health.ILL, what, checked, "Apply what is missing.", "incidentscribe migrate", means
+        )
+    mend, means = (
+        "Use the version of the desk that goes with it.",
+        "This desk does not know what is newer there.",
+    )
+    return Finding(part, Health.DOUBTFUL, what, checked, mend, means=means)
 
 
 def guards_stand(rights: Rights) -> Finding:
@@ -73,7 +80,10 @@ def guards_stand(rights: Rights) -> Finding:
             Health.ILL,
             f"{'; '.join(problems).capitalize()}.",
             checked,
-            "Somebody changed rights in the database. Take them back before anything else.",
+            "Somebody changed rights in the database. Take them back before anything else; Privileges names"
+            " each that is not as in supabase/privileges.csv.",
+            "incidentscribe doctor",
+            "Rows can be read or changed past the rules, by people or by anybody.",
         )
     return Finding(part, Health.WELL, f"All {rights.tables} tables are guarded.", checked)
 
@@ -102,8 +112,19 @@ def model_answers(model: ModelReport, now: datetime) -> Finding:
             model.problem_at,
         )
     answered = f"{name} answered {age_words(model.answered_at, now)}." if model.answered_at else ""
-    health = Health.DOUBTFUL if model.problems else Health.WELL
-    return Finding("Model", health, f"{answered} {counted}".strip(), checked)
+    found = f"{answered} {counted}".strip()
+    if not model.problems:
+        return Finding("Model", Health.WELL, found, checked)
+    return Finding(
+        "Model",
+        Health.DOUBTFUL,
+        found,
+        checked,
+        "It answers again. If it comes back, ask from inside Kestra whether the model is reached.",
+        "incidentscribe doctor --probe",
+        "Those runs have no root cause or no postmortem; they can be run again.",
+        model.problem_at,
+    )
 
 
 def workers_alive(workers: Sequence[WorkerBeat], now: datetime) -> Finding:
@@ -126,7 +147,14 @@ def workers_alive(workers: Sequence[WorkerBeat], now: datetime) -> Finding:
     more = f" and {len(alive) - 3} more" if len(alive) > 3 else ""
     trouble = next((worker.trouble for worker in alive if worker.trouble), None)
     if trouble:
-        return Finding("Worker", Health.DOUBTFUL, f"{found}{more}. Trouble: {trouble}", checked)
+        return Finding(
+            "Worker",
+            Health.DOUBTFUL,
+            f"{found}{more}. Trouble: {trouble}",
+            checked,
+            "Mend what it names; it tries again by itself. Its log has more.",
+            means="Starts and decisions may wait until that is over.",
+        )
     return Finding("Worker", Health.WELL, f"{found}{more}.", checked)
 
 
@@ -141,8 +169,17 @@ def outbox_flows(outbox: OutboxReport, now: datetime) -> Finding:
         mend = "Mend the cause; everything is tried again by itself."
         means = "Incidents are not handled, or decisions not carried out, until it gets there."
         return Finding("Outbox", Health.ILL, what, checked, mend, means=means, since=outbox.oldest_at)
-    health = Health.DOUBTFUL if now - outbox.oldest_at > _LONG_OWED else Health.WELL
-    return Finding("Outbox", health, found, checked, since=outbox.oldest_at)
+    if now - outbox.oldest_at <= _LONG_OWED:
+        return Finding("Outbox", Health.WELL, found, checked, since=outbox.oldest_at)
+    return Finding(
+        "Outbox",
+        Health.DOUBTFUL,
+        found,
+        checked,
+        "See what Worker and Kestra say; it is tried again by itself.",
+        means="Starts, decisions or notices are late.",
+        since=outbox.oldest_at,
+    )
 
 
 def settings_seen(config: Sequence[ConfigRow]) -> Finding:

@@ -12,7 +12,7 @@ from dashboard.doctor_operations import anon_refused, ask_anon, privileges_as_co
 from dashboard.domain.clock import to_iso, utc_now
 from dashboard.domain.finding import Finding, Health, summary
 from dashboard.domain.system import DoctorReport
-from dashboard.errors import ConfigurationError, IncidentScribeError, or_error
+from dashboard.errors import IncidentScribeError, or_error
 from dashboard.kestra_api.address import KEY, AddressBook
 from dashboard.kestra_api.client import KestraApi
 from dashboard.resources import flow_file, newest_migration, privileges, probe_file
@@ -76,8 +76,7 @@ def _anon() -> Finding:
 
 def _not_set(part: str, error: IncidentScribeError) -> Finding:
     checked = "The settings were read from the environment and .env."
-    health = Health.UNCHECKED if isinstance(error, ConfigurationError) else Health.ILL
-    return Finding(part, health, error.what, checked, error.to_do)
+    return Finding(part, Health.UNCHECKED, error.what, checked, error.to_do)
 
 
 # Saying it ------------------------------------------------------------------------------------------------

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-import yaml
-
+from dashboard.domain.alarm import Alarm
 from dashboard.domain.clock import utc_now
 from dashboard.domain.execution import FlowIdentity
 from dashboard.domain.finding import Finding, Health
 from dashboard.domain.system import KestraSeen, SystemReport, WorkerBeat
-from dashboard.errors import IncidentScribeError, or_error
+from dashboard.errors import IncidentScribeError, UpstreamUnreachable, or_error
 from dashboard.kestra_api.address import KEY, Address
 from dashboard.kestra_api.models import Instance
+from dashboard.webhook_key import webhook_keys, with_webhook_key
 from dashboard.worker.start import FLOW_ID, NAMESPACE
 
 
@@ -51,13 +51,27 @@ def ask_kestra(api: AskedKestra) -> KestraProbe:
 KV_NEEDED = ("GEMINI_API_KEY", "SUPABASE_URL", "SUPABASE_SERVICE_ROLE_KEY")
 """Values without which the flow cannot work."""
 
+_NOTHING_STARTS = "No incident is handled. What was submitted at the desk stays owed and starts afterwards."
 
-def kestra_answers(answer: Instance | IncidentScribeError, seen: Sequence[KestraSeen]) -> Finding:
+
+def kestra_answers(
+    answer: Instance | IncidentScribeError, seen: Sequence[KestraSeen], alarms: Sequence[Alarm] = ()
+) -> Finding:
     """Whether Kestra answers, and whether it is the one that the worker speaks to."""
     checked = "Kestra is asked for its version and its identity."
     if isinstance(answer, IncidentScribeError):
-        mend = answer.to_do or "Check that Kestra runs, and KESTRA_URL, KESTRA_USERNAME, KESTRA_PASSWORD."
-        return Finding("Kestra", Health.ILL, answer.what, checked, mend)
+        is_away = isinstance(answer, UpstreamUnreachable)
+        look = "Check KESTRA_URL and that Kestra runs; with containers its log says why not."
+        return Finding(
+            "Kestra",
+            Health.ILL,
+            answer.what,
+            checked,
+            look if is_away else answer.to_do or "Check KESTRA_URL: is it a Kestra of the 1.3 or 2.0 line?",
+            "docker compose logs kestra" if is_away else "",
+            f"{_NOTHING_STARTS} Decisions wait as well, and pages show what was known.",
+            next((alarm.raised_at for alarm in alarms if alarm.kind == "kestra_unreachable"), None),
+        )
     found = f"Version {answer.version}, identity {answer.uuid or 'unknown'}."
     if seen and answer.uuid and answer.uuid != seen[0].uuid:
         return Finding(
@@ -65,7 +79,9 @@ def kestra_answers(answer: Instance | IncidentScribeError, seen: Sequence[Kestra
             Health.ILL,
             f"{found} The worker speaks to another one: {seen[0].uuid}.",
             checked,
-            "Give desk and worker the same KESTRA_URL.",
+            "Give desk and worker the same KESTRA_URL; docs/operate.md, Another address of Kestra.",
+            "select value from system_config where key = 'KESTRA_URL';",
+            "Incidents are handled there. This one knows nothing of their executions.",
         )
     return Finding("Kestra", Health.WELL, found, checked)
 
@@ -84,7 +100,8 @@ def address_in_force(address: Address, seen: SystemReport | None) -> Finding:
             found += f" The worker {worker.name} asks at {theirs}."
     if refused is None:
         return Finding(part, Health.WELL, found, checked)
-    written = next((row.value for row in seen.config if row.key == KEY), None) if seen else address.written
+    row = next((row for row in seen.config if row.key == KEY), None) if seen else None
+    written = row.value if row else address.written
     return Finding(
         part,
         Health.ILL,
@@ -93,6 +110,7 @@ def address_in_force(address: Address, seen: SystemReport | None) -> Finding:
         "Write an https address into system_config, or remove the row.",
         "update system_config set value = 'https://...' where key = 'KESTRA_URL';",
         "The change has no effect.",
+        row.updated_at if row else None,
     )
 
 
@@ -102,26 +120,35 @@ def _alive(seen: SystemReport | None) -> list[WorkerBeat]:
     return [worker for worker in seen.workers if worker.is_alive(seen.now)]
 
 
-def flow_in_step(answer: FlowIdentity | IncidentScribeError | None, source: str) -> Finding:
-    """Whether the flow that Kestra runs is the one this version of the desk was made with."""
-    checked = "The SHA-256 of Kestra's flow is compared with that of the file of this installation."
+def flow_in_step(
+    answer: FlowIdentity | IncidentScribeError | None, source: str | IncidentScribeError
+) -> Finding:
+    """Whether the flow that Kestra runs is the one that `incidentscribe deploy` would put there."""
+    checked = (
+        "The SHA-256 of Kestra's flow is compared with that of our file, with the settings' webhook key."
+    )
     deploy = "incidentscribe deploy"
     if isinstance(answer, IncidentScribeError):
         return Finding("Flow", Health.UNCHECKED, answer.what, checked, "First Kestra has to answer.")
     if answer is None:
-        return Finding("Flow", Health.ILL, "Kestra has no such flow.", checked, "Deploy it.", deploy)
-    theirs, ours = _hash(answer.source), _hash(source)
-    found = f"Revision {answer.revision}, {theirs[:12]}…"
+        what = "Kestra has no such flow."
+        return Finding("Flow", Health.ILL, what, checked, "Deploy it.", deploy, _NOTHING_STARTS)
+    found = f"Revision {answer.revision}, {_hash(answer.source)[:12]}…"
     if answer.disabled:
-        return Finding("Flow", Health.ILL, f"{found}, switched off.", checked, "Switch it on in Kestra.")
-    if theirs != ours:
+        what, mend = f"{found}, switched off.", "Switch it on in Kestra's own pages."
+        return Finding("Flow", Health.ILL, what, checked, mend, means=_NOTHING_STARTS)
+    if isinstance(source, IncidentScribeError):
+        means = "What deploying would put there is not known, so nothing was compared."
+        return Finding("Flow", Health.DOUBTFUL, source.what, checked, source.to_do, means=means)
+    if _hash(answer.source) != _hash(source):
         return Finding(
             "Flow",
             Health.DOUBTFUL,
-            f"{found}; the file is {ours[:12]}…",
+            f"{found}; the file is {_hash(source)[:12]}…",
             checked,
-            "Somebody changed the flow in Kestra, or the desk is of another version. Deploy the file again.",
-            deploy,
+            "See what differs. Then deploy the file again; a copy of yours with --flow.",
+            f"{deploy} --dry-run",
+            "Somebody changed the flow in Kestra, or the desk is of another version. Runs go by Kestra's.",
         )
     return Finding("Flow", Health.WELL, f"{found}, in step with the file.", checked)
 
@@ -133,7 +160,7 @@ def webhook_set(
     checked = "The flow's webhook is looked up, and its key compared with the setting; it is not called."
     if isinstance(answer, IncidentScribeError) or answer is None:
         return Finding("Webhook", Health.UNCHECKED, "There is no flow to look at.", checked)
-    keys = list(_webhook_keys(answer.source))
+    keys = [found.value for found in webhook_keys(answer.source)]
     started = (
         f" The last start it took was at {last_start_at:%Y-%m-%d %H:%M} UTC."
         if last_start_at
@@ -150,8 +177,10 @@ def webhook_set(
         Health.ILL,
         what,
         checked,
-        "Set INCIDENTSCRIBE_WEBHOOK_KEY to the key in the flow, or deploy the flow again.",
+        "Set INCIDENTSCRIBE_WEBHOOK_KEY to one key for desk, worker and here, and deploy the flow with it; "
+        "a copy of yours with --flow.",
         "incidentscribe deploy",
+        _NOTHING_STARTS,
     )
 
 
@@ -170,7 +199,10 @@ def values_present(answer: Collection[str] | IncidentScribeError) -> Finding:
     missing = [key for key in KV_NEEDED if key not in answer]
     if missing:
         what = f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
-        return Finding(part, Health.ILL, what, checked, "Deploying stores them.", "incidentscribe deploy")
+        means = "Runs fail at the first step that reads them."
+        return Finding(
+            part, Health.ILL, what, checked, "Deploying stores them.", "incidentscribe deploy", means
+        )
     return Finding(part, Health.WELL, f"All {len(KV_NEEDED)} that are needed are there.", checked)
 
 
@@ -180,8 +212,8 @@ def examine(
     """Everything about Kestra; `source` is the flow's file, `key` that of its webhook."""
     return [
         address_in_force(address, seen),
-        kestra_answers(probe.instance, seen.instances if seen else ()),
-        flow_in_step(probe.flow, source),
+        kestra_answers(probe.instance, seen.instances if seen else (), seen.alarms if seen else ()),
+        flow_in_step(probe.flow, or_error(lambda: with_webhook_key(source, key))),
         webhook_set(probe.flow, key, seen.last_start_at if seen else None),
         values_present(probe.keys),
     ]
@@ -190,14 +222,3 @@ def examine(
 def _hash(source: str) -> str:
     """Of a flow's text; blanks at its ends are Kestra's business."""
     return hashlib.sha256(source.strip().encode()).hexdigest()
-
-
-def _webhook_keys(source: str) -> Iterator[str]:
-    try:
-        flow = yaml.safe_load(source)
-    except yaml.YAMLError:
-        return
-    triggers = flow.get("triggers") if isinstance(flow, dict) else None
-    for trigger in triggers if isinstance(triggers, list) else ():
-        if isinstance(trigger, dict) and str(trigger.get("type", "")).endswith(".Webhook"):
-            yield str(trigger.get("key", ""))

@@ -125,6 +125,7 @@ def notices_sent(notices: NoticesReport, workers: Sequence[WorkerBeat], now: dat
             checked,
             "Give the worker the address of the channel (docs/notices.md).",
             means="Nobody is told by it.",
+            since=notices.oldest_at,
         )
     if notices.last_error:
         return Finding(
@@ -164,6 +165,8 @@ def retention_kept(retention: RetentionReport, now: datetime) -> Finding:
             f"RETENTION_DAYS = {retention.written} is not taken: all is kept.",
             checked,
             "Write a whole number of days, 30 or more, or remove the row.",
+            "update system_config set value = '365' where key = 'RETENTION_DAYS';",
+            "Nothing is removed, however old it is.",
         )
     if retention.days is None:
         return Finding(part, Health.WELL, "All is kept.", checked)

@@ -120,7 +120,9 @@ def examine(probe: Probe | IncidentScribeError) -> list[Finding]:
     """What each task of the probe says."""
     if isinstance(probe, IncidentScribeError):
         checked = "A small flow is saved in Kestra and run."
-        return [Finding("Probe", Health.ILL, probe.what, checked, probe.to_do, means=probe.means)]
+        mend = probe.to_do or "See what Kestra says about itself above, and in its own log."
+        means = probe.means or "What Kestra reaches is not known, and it may not do its work."
+        return [Finding("Probe", Health.ILL, probe.what, checked, mend, means=means)]
     found = [
         python_runs(probe.answers["python"]),
         supabase_reached(probe.answers["supabase"]),

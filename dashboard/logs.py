@@ -14,9 +14,11 @@ import traceback
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from dotenv import dotenv_values
+
 from dashboard.errors import IncidentScribeError
 from dashboard.metrics import CountRecords
-from dashboard.settings import LogSettings
+from dashboard.settings import LogSettings, settings_file
 from dashboard.terminal import printable
 
 _HIDDEN: Final = "[hidden]"
@@ -32,18 +34,25 @@ def set_up(settings: LogSettings | None = None) -> None:
     kind = (settings or LogSettings.load()).log
     handler = logging.StreamHandler()
     lines = JsonLines if kind == "json" else TextLines
-    handler.setFormatter(lines(secrets_of(os.environ)))
+    handler.setFormatter(lines(secrets_of(os.environ, _written())))
     logging.basicConfig(level=logging.INFO, handlers=[handler, CountRecords()])
     for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def secrets_of(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Values of settings that must not be written, longest first."""
+def _written() -> Mapping[str, str | None]:
+    """What stands in the file beside the environment; nothing of it is in the environment itself."""
+    file = settings_file()
+    return dotenv_values(file) if file is not None and file.is_file() else {}
+
+
+def secrets_of(*sources: Mapping[str, str | None]) -> tuple[str, ...]:
+    """Values of settings that must not be written, longest first; names in any case, as settings."""
     found = {
         value
-        for name, value in environment.items()
-        if name.endswith(_SECRET_NAMES) and len(value) >= _SECRET_LENGTH and name not in _NOT_SECRET
+        for source in sources
+        for name, value in source.items()
+        if value and len(value) >= _SECRET_LENGTH and _is_secret(name.upper())
     }
     return tuple(sorted(found, key=len, reverse=True))
 
@@ -52,6 +61,10 @@ _NOT_SECRET: Final = frozenset(
     {"KESTRA_URL", "KESTRA_UI_URL", "SUPABASE_URL", "GEMINI_BASE_URL", "INCIDENTSCRIBE_DESK_URL"}
     | {"INCIDENTSCRIBE_FLOW_SUPABASE_URL", "INCIDENTSCRIBE_DEMO_SERVICE_URL"}
 )
+
+
+def _is_secret(name: str) -> bool:
+    return name.endswith(_SECRET_NAMES) and name not in _NOT_SECRET
 
 
 class _Lines(logging.Formatter):

@@ -55,7 +55,11 @@ def migrate(database_url: str, migrations: Sequence[Migration], say: Callable[[s
     migration is rolled back, earlier ones stay), UpstreamUnreachable when there is no connection.
     """
     try:
-        connection = psycopg.connect(database_url, autocommit=True, connect_timeout=10)
+        # A transaction pooler gives each transaction another connection of the server's, and a statement that
+        # was prepared at one is unknown at the next; by default psycopg prepares what it sends a sixth time.
+        connection = psycopg.connect(
+            database_url, autocommit=True, connect_timeout=10, prepare_threshold=None
+        )
     except psycopg.OperationalError as error:
         raise UpstreamUnreachable(
             SERVICE,

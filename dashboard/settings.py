@@ -9,11 +9,12 @@ has no field for the service key.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -24,11 +25,26 @@ from pydantic_settings import (
 
 from dashboard.errors import ConfigurationError
 
+PUBLIC_WEBHOOK_KEY = "incident-webhook-key"
+"""The key that the flow has in this repository, where everybody reads it."""
+
+
+def settings_file() -> Path | None:
+    """The file beside the environment that settings are read from; None for none."""
+    name = os.environ.get("INCIDENTSCRIBE_ENV_FILE", ".env")
+    return Path(name).expanduser() if name else None
+
 
 def _http_url(text: str) -> str:
     text = text.strip().rstrip("/")
     if not text.startswith(("http://", "https://")):
         raise ValueError("must be an address that begins with http:// or https://")
+    return text
+
+
+def _tenant(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][\w-]*", text, re.ASCII):
+        raise ValueError("must be the id of a tenant: letters, digits, - and _")
     return text
 
 
@@ -56,8 +72,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        file = os.environ.get("INCIDENTSCRIBE_ENV_FILE", ".env")
-        return init_settings, env_settings, DotEnvSettingsSource(settings_cls, env_file=file)
+        return init_settings, env_settings, DotEnvSettingsSource(settings_cls, env_file=settings_file())
 
     @classmethod
     def load(cls, **values: object) -> Self:
@@ -130,11 +145,19 @@ class KestraSettings(Settings):
     kestra_url: Url = "http://127.0.0.1:8080"
     kestra_username: str = "admin@kestra.io"
     kestra_password: SecretStr
+    # Kestra's other editions have tenants, and tokens that are sent in the place of user and password.
+    kestra_tenant: Annotated[str, AfterValidator(_tenant)] = "main"
+    kestra_api_token: SecretStr | None = None
     # Hosts that a KESTRA_URL in system_config may name; empty: any by https.
     kestra_allowed_hosts: Names = Field(default=(), validation_alias="INCIDENTSCRIBE_KESTRA_ALLOWED_HOSTS")
     webhook_key: SecretStr = Field(
-        default=SecretStr("incident-webhook-key"), validation_alias="INCIDENTSCRIBE_WEBHOOK_KEY"
+        default=SecretStr(PUBLIC_WEBHOOK_KEY), validation_alias="INCIDENTSCRIBE_WEBHOOK_KEY"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _token_instead_of_password(cls, values: dict[str, object]) -> dict[str, object]:
+        return {"kestra_password": "", **values} if values.get("kestra_api_token") else values
 
 
 class AnonSettings(Settings):

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
@@ -15,7 +14,7 @@ from dashboard.store import approvals, audit, cases, decisions, services
 from dashboard.store.people import Role
 from dashboard.ui import session
 from dashboard.ui.approval_reading import read_about, read_approval, render_reading, render_top
-from dashboard.ui.approval_record import render_course
+from dashboard.ui.approval_record import render_course, render_votes
 from dashboard.ui.attention import render_attention
 from dashboard.ui.decision import render_decision, render_refusal
 from dashboard.ui.errors_view import shown
@@ -45,8 +44,7 @@ def decide(decision: Decision, reason: str) -> None:
     bell.ring()
 
 
-def edit(actions: Sequence[Mapping[str, Any]], reason: str) -> str:
-    """Put another proposal in this one's place; its id."""
+def edit(actions: Sequence[Mapping[str, object]], reason: str) -> str:
     writer = session.require().writer
     return approvals.edit(writer, approval.id, actions, reason, approval.content_hash).approval_id
 
@@ -80,12 +78,14 @@ def record() -> None:
         if stands.is_pending:
             if not why_not:
                 session.once(shown_text, audit.note_seen, reader.writer, stands.id, shown_text)
+            if about.rule.required > 1:
+                render_votes(about.rule, read(f"rule_{approval.id}", file.get_rule).value)
             ask = partial(decisions.get_attention, reader.client, stands)
             render_attention(read(f"attention_{approval.id}", ask).value, reader.person.user_id, utc_now())
         else:
             course = read(f"course_{approval.id}", lambda: decisions.get_course(reader.client, stands)).value
-            may_start = reader.may(Role.RESPONDER) and about.incident.status.is_live
-            render_course(stands, course, utc_now(), run_again if may_start else None, why_not)
+            start = run_again if reader.may(Role.RESPONDER) and about.incident.status.is_live else None
+            render_course(stands, course, utc_now(), start, why_not)
             render_withdrawal(stands, reader.person.user_id, withdraw, why_not)
 
 
@@ -94,7 +94,7 @@ render_refusal(approval, user.person.user_id)
 record()
 render_reading(approval, proposal, about, utc_now())
 if approval.is_pending and about.rule.may_decide:
-    render_decision(approval, proposal, decide, unreachable=known.why_not)
+    render_decision(approval, proposal, about.rule, decide, unreachable=known.why_not)
     if proposal is not None and not known.error:
         catalogue = partial(services.list_catalogue, user.client, about.incident.service_id)
         render_editor(approval, proposal, catalogue, edit)

@@ -12,7 +12,7 @@ from dashboard.ui.errors_view import render_empty
 from dashboard.ui.known import read
 from dashboard.ui.live import live, organization_topic
 from dashboard.ui.page_header import headed, render_page_header
-from dashboard.ui.paging import page_shown, render_paging
+from dashboard.ui.paging import page_shown, page_within, render_paging
 
 session.require()
 
@@ -39,7 +39,11 @@ def inbox() -> None:
         # First what the reader may decide, nearest deadline first.
         shown.sort(key=lambda approval: (not approval.may_decide, approval.deadline_at))
         if shown:
-            render_waiting_rows(shown, utc_now())
+            page = page_within(len(shown), approvals.PAGE_SIZE)
+            last = page * approvals.PAGE_SIZE
+            render_waiting_rows(shown[last - approvals.PAGE_SIZE : last], utc_now())
+            words = f"{len(shown)} approval{'' if len(shown) == 1 else 's'}"
+            render_paging(page, len(shown), words, are_more=False, size=approvals.PAGE_SIZE)
         elif waiting.value:
             render_empty("No approval of these services waits.", "Choose other services, or none.")
         else:

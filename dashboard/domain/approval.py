@@ -134,14 +134,30 @@ class Vote(Shape):
     at: Instant
 
 
+class CountedVote(Shape):
+    """An approval that counts for as long as the rule lets its voter decide."""
+
+    voter_name: str
+    reason: str | None = None
+    at: Instant
+
+
 class ApprovalRule(Shape):
-    """The answer of `approval_rule`: may the caller decide, and if not, why."""
+    """The answer of `approval_rule`: may the caller decide, and if not, why; how many have approved."""
 
     may_decide: bool
     why_not: str | None = None
     rule: str
     deciders: Texts = ()
     self_approval_allowed: bool = False
+    required: int = 1
+    votes: tuple[CountedVote, ...] = ()
+    has_approved: bool = False
+
+    @property
+    def progress(self) -> str:
+        """`1 of 2`: how many have approved; empty where one person's decision is enough."""
+        return f"{len(self.votes)} of {self.required}" if self.required > 1 else ""
 
 
 class WaitingApproval(Shape):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -11,8 +11,9 @@ from httpx_sse import EventSource
 
 from dashboard import metrics
 from dashboard.errors import UpstreamUnreachable
+from dashboard.kestra_api import paths
 from dashboard.kestra_api.answers import whole
-from dashboard.kestra_api.refusals import raise_for_refusal, translated
+from dashboard.kestra_api.refusals import raise_for_refusal, says_not_now, translated
 from dashboard.loopback import DIRECT
 from dashboard.settings import KestraSettings
 
@@ -26,6 +27,23 @@ STREAM_SILENCE_SECONDS = 10.0
 _STREAM_TIMEOUT = httpx.Timeout(10.0, connect=3.0, read=STREAM_SILENCE_SECONDS)
 
 
+class _Bearer(httpx.Auth):
+    """An API token in the place of user and password."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        yield request
+
+
+def _auth(settings: KestraSettings) -> httpx.Auth:
+    if settings.kestra_api_token is not None:
+        return _Bearer(settings.kestra_api_token.get_secret_value())
+    return httpx.BasicAuth(settings.kestra_username, settings.kestra_password.get_secret_value())
+
+
 class Connection:
     """Safe to share between threads. `on_absence` is called when Kestra could not be reached."""
 
@@ -35,7 +53,8 @@ class Connection:
         transport: httpx.BaseTransport | None,
         on_absence: Callable[[], object],
     ) -> None:
-        auth = (settings.kestra_username, settings.kestra_password.get_secret_value())
+        auth = _auth(settings)
+        self._tenant = settings.kestra_tenant
         self._on_absence = on_absence
         self._http = httpx.Client(
             base_url=settings.kestra_url, auth=auth, timeout=_TIMEOUT, transport=transport, mounts=DIRECT
@@ -67,9 +86,10 @@ class Connection:
             return self._answer(self._fresh, method, path, **{"timeout": _TIMEOUT, **request})
 
     def _answer(self, client: httpx.Client, method: str, path: str, **request: Any) -> httpx.Response:
-        with client.stream(method, path, **request) as response:
+        with client.stream(method, paths.of_tenant(path, self._tenant), **request) as response:
             answer = whole(response, _ANSWER_SECONDS, _MOST_BYTES)
-        metrics.count_request("kestra", "ok" if answer.is_success else "refused")
+        refused = "unreachable" if says_not_now(answer.status_code) else "refused"
+        metrics.count_request("kestra", "ok" if answer.is_success else refused)
         return answer
 
     def request(self, method: str, path: str, subject: str, **request: Any) -> httpx.Response:
@@ -85,10 +105,11 @@ class Connection:
         """
         # Kestra's frames have no `event:`; their kind stands in `id:`.
         headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+        address = paths.of_tenant(path, self._tenant)
         with (
             self._noticing(),
             translated(),
-            self._fresh.stream("GET", path, params=params, headers=headers) as response,
+            self._fresh.stream("GET", address, params=params, headers=headers) as response,
         ):
             if not response.is_success:
                 raise_for_refusal(whole(response, _ANSWER_SECONDS, _MOST_BYTES), "to be followed")

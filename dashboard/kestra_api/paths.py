@@ -1,4 +1,7 @@
-"""Kestra's addresses: one table for what the two lines share, one row per line for what differs."""
+"""Kestra's addresses: one table for what the two lines share, one row per line for what differs.
+
+They are templates: the connection puts its tenant in.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,19 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 CONFIGS = "/api/v1/configs"
-_MAIN = "/api/v1/main"
+# Segments are quoted, braces too, so this stands nowhere else.
+_TENANT = "{tenant}"
+_BASE = f"/api/v1/{_TENANT}"
+
+
+def of_tenant(path: str, tenant: str) -> str:
+    """An address of this table at one tenant; the open source edition has `main` only."""
+    return path.replace(_TENANT, quote(tenant, safe=""))
 
 
 def _path(*segments: str) -> str:
     """Segments come from payloads and address bars, so each is quoted whole."""
-    return "/".join((_MAIN, *(quote(segment, safe="") for segment in segments)))
+    return "/".join((_BASE, *(quote(segment, safe="") for segment in segments)))
 
 
 def webhook(namespace: str, flow: str, key: str) -> str:
@@ -30,7 +40,7 @@ def follow(execution_id: str) -> str:
     return _path("executions", execution_id, "follow")
 
 
-SEARCH = f"{_MAIN}/executions/search"
+SEARCH = f"{_BASE}/executions/search"
 
 
 def logs(execution_id: str) -> str:
@@ -41,15 +51,15 @@ def follow_logs(execution_id: str) -> str:
     return _path("logs", execution_id, "follow")
 
 
-FLOWS = f"{_MAIN}/flows"
-VALIDATE = f"{_MAIN}/flows/validate"
+FLOWS = f"{_BASE}/flows"
+VALIDATE = f"{_BASE}/flows/validate"
 
 
 def flow(namespace: str, flow_id: str) -> str:
     return _path("flows", namespace, flow_id)
 
 
-KV = f"{_MAIN}/kv"
+KV = f"{_BASE}/kv"
 
 
 def kv(namespace: str, key: str) -> str:

@@ -47,7 +47,7 @@ def raise_for_refusal(response: httpx.Response, subject: str) -> None:
             SERVICE,
             "Kestra does not accept the user name and password.",
             status=status,
-            to_do="Check KESTRA_USERNAME and KESTRA_PASSWORD.",
+            to_do="Check KESTRA_USERNAME and KESTRA_PASSWORD, or KESTRA_API_TOKEN where it is set.",
         )
     if status == 403:
         raise errors.NotAllowed(SERVICE, what, status=status)
@@ -57,11 +57,16 @@ def raise_for_refusal(response: httpx.Response, subject: str) -> None:
         raise errors.NotPaused(what) if "not paused" in said else errors.Conflict(what)
     if status in (400, 415, 422):
         raise errors.InvalidInput(what)
-    if status == 429 or (status >= 500 and status != httpx.codes.NOT_IMPLEMENTED):
+    if says_not_now(status):
         raise errors.UpstreamUnreachable(SERVICE, f"Kestra could not do {subject} just now (HTTP {status}).")
     raise errors.UpstreamProtocolError(
         SERVICE, f"Kestra answered {subject} with HTTP {status}.", excerpt=said
     )
+
+
+def says_not_now(status: int) -> bool:
+    """Whether an answer is as good as none: worth another try, and no word on what was asked."""
+    return status == 429 or (status >= 500 and status != httpx.codes.NOT_IMPLEMENTED)
 
 
 def _message(response: httpx.Response) -> str:

@@ -61,6 +61,10 @@ class ApprovalFile:
             raise NotFound("This address names no approval.", to_do="Choose one from the list.")
         return approvals.get_approval(self.reader(), self.approval_id)
 
+    def get_rule(self) -> ApprovalRule:
+        """Who may decide, and who has."""
+        return approvals.get_rule(self.reader(), self.approval_id)
+
     def get_about(self, approval: Approval) -> About:
         """What it is about. Raises NotFound."""
         return get_about(self.reader(), approval)

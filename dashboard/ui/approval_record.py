@@ -7,7 +7,7 @@ from datetime import datetime
 
 import streamlit as st
 
-from dashboard.domain.approval import Approval, ApprovalOutcome, ApprovalStatus, Vote
+from dashboard.domain.approval import Approval, ApprovalOutcome, ApprovalRule, ApprovalStatus, Vote
 from dashboard.errors import IncidentScribeError
 from dashboard.routes import APPROVAL
 from dashboard.store.decisions import Course
@@ -51,6 +51,23 @@ def render_record(approval: Approval, votes: Sequence[Vote], delivery: Owed | No
     if len(votes) > 1:
         for vote in votes:
             st.caption(f"{escape(vote.voter_name)} {vote.decision} {absolute(vote.at)}")
+
+
+def render_votes(drawn: ApprovalRule, newest: ApprovalRule) -> None:
+    """Where more than one person must approve: how many have, who, when and why.
+
+    The whole page is drawn anew when that is not what it was drawn with.
+    """
+    if newest.votes != drawn.votes:
+        st.rerun()
+    missing = newest.required - len(newest.votes)
+    before = "one more approves" if missing == 1 else f"{missing} more approve"
+    st.markdown(
+        f":material/how_to_vote: **{newest.progress} have approved.** Nothing happens before {before}."
+    )
+    for vote in newest.votes:
+        why = f": {escape(vote.reason)}" if vote.reason else ""
+        st.caption(f"{escape(vote.voter_name)}, {absolute(vote.at)}{why}")
 
 
 def render_new_run(approval: Approval, start: Callable[[], object], why_not: str = "") -> None:

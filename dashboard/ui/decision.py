@@ -41,11 +41,17 @@ def render_why_not(rule: ApprovalRule) -> None:
 
 
 def render_decision(
-    approval: Approval, proposal: Proposal | None, decide: Decide, *, unreachable: str = ""
+    approval: Approval,
+    proposal: Proposal | None,
+    rule: ApprovalRule,
+    decide: Decide,
+    *,
+    unreachable: str = "",
 ) -> None:
     """The reason field and both buttons. A refusal is shown at once; the page then shows how things stand.
 
-    `unreachable` says why nothing can be decided just now; what was typed stays.
+    `unreachable` says why nothing can be decided just now; what was typed stays. Who has approved, where more
+    people must, may still reject.
     """
     field, word, refusal = f"reason_{approval.id}", f"word_{approval.id}", f"refusal_{approval.id}"
     wanted = word_to_type(proposal)
@@ -88,12 +94,12 @@ def render_decision(
     # Not columns, which stand below each other on a phone.
     with st.grid(2, min_column_width=_NARROW):
         st.button(
-            approve_label(proposal),
+            approve_label(proposal, rule),
             key="decide_approve",
             icon=":material/check:",
             width="stretch",
             wrap=True,
-            disabled=bool(unreachable or unread),
+            disabled=bool(unreachable or unread) or rule.has_approved,
             on_click=press,
             args=(Decision.APPROVED,),
         )
@@ -109,6 +115,8 @@ def render_decision(
         )
     if unread:
         st.caption(f":material/block: {escape(unread)}")
+    if rule.has_approved:
+        st.caption(":material/check: You approved this; it waits for others. You may still reject it.")
     if unreachable:
         st.caption(f":material/cloud_off: {escape(unreachable)} {_TYPED_STAYS}")
     if error and not isinstance(error, InvalidInput):

@@ -25,5 +25,5 @@ def page_of(kestra_execution_id: str) -> str | None:
     address = settings().kestra_ui_url
     if address is None:
         return None
-    base = address if address.endswith("/ui") else f"{address}/ui"
-    return f"{base}/main/executions/{NAMESPACE}/{FLOW_ID}/{quote(kestra_execution_id, safe='')}"
+    base = f"{address if address.endswith('/ui') else f'{address}/ui'}/{settings().kestra_tenant}"
+    return f"{base}/executions/{NAMESPACE}/{FLOW_ID}/{quote(kestra_execution_id, safe='')}"

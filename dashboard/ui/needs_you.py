@@ -37,6 +37,10 @@ _OWED = {
 }
 
 
+MOST_TO_DECIDE = 10
+"""So many proposals are listed, nearest deadline first; Approvals has them all."""
+
+
 class Needs(NamedTuple):
     """What needs somebody, by kind, each in its order."""
 
@@ -60,7 +64,9 @@ def mine(seen: Overview, items: Sequence[OverdueItem], reader: str, *, anybody: 
 
 
 def render_others(seen: Overview, needs: Needs) -> None:
-    """In one line each: what waits for somebody else, and where to see it."""
+    """In one line each: what waits besides, for the reader or for somebody else, and where to see it."""
+    if besides := len(needs.waiting[MOST_TO_DECIDE:]):
+        render_link(APPROVALS, f"{besides} more {'waits' if besides == 1 else 'wait'} for a decision")
     if others := len(seen.waiting) - len(needs.waiting):
         waits = "waits" if others == 1 else "wait"
         more = "more " if needs.waiting else ""
@@ -83,7 +89,7 @@ def render_last_decision(seen: Overview) -> None:
 def render_needs_you(needs: Needs, now: datetime) -> None:
     """Draw them in the order of their kinds; `now` is the database's clock."""
     rows = [
-        *_to_decide(needs.waiting),
+        *_to_decide(needs.waiting[:MOST_TO_DECIDE]),
         *_to_look_at(needs.attention),
         *_to_get_moving(needs.stuck),
         *_to_finish(needs.items),

@@ -11,7 +11,16 @@ _PAGE = "page"
 
 def page_shown() -> int:
     """The number of the page that is asked for, from 1."""
-    return max(1, int(st.session_state.get(_PAGE) or 1))
+    # In the first run of a page the address has not reached its widget yet.
+    asked = str(st.session_state.get(_PAGE) or st.query_params.get(_PAGE, ""))
+    return max(1, int(asked)) if asked.isascii() and asked.isdecimal() else 1
+
+
+def page_within(count: int, size: int) -> int:
+    """The same for a list that is read whole; the first page where the list has become too short."""
+    if (page_shown() - 1) * size >= count:
+        to_first_page()
+    return page_shown()
 
 
 def to_first_page() -> None:

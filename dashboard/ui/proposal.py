@@ -7,7 +7,7 @@ import json
 import streamlit as st
 
 from dashboard.domain.action import HttpRequest, ProposedAction, Risk
-from dashboard.domain.approval import Approval, Proposal, parse_proposal
+from dashboard.domain.approval import Approval, ApprovalRule, Proposal, parse_proposal
 from dashboard.ui.chips import risk_chip
 from dashboard.ui.markdown import safe_markdown
 from dashboard.ui.text import clean, code, escape
@@ -86,8 +86,13 @@ def effect_of_approving(proposal: Proposal | None) -> str:
     return f"{what}{more}."
 
 
-def approve_label(proposal: Proposal | None) -> str:
-    """The verb on the button: as short as that of the other one, so that both are of one size on a phone."""
+def approve_label(proposal: Proposal | None, rule: ApprovalRule) -> str:
+    """The verb on the button: as short as that of the other one, so that both are of one size on a phone.
+
+    Where several have to approve it says which of how many it is.
+    """
+    if rule.required > 1:
+        return f"Approve: vote {min(len(rule.votes) + 1, rule.required)} of {rule.required}"
     if proposal is None:
         return "Approve: the stored text"
     if proposal.nothing_to_carry_out or not proposal.actions:

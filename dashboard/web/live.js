@@ -11,7 +11,7 @@ const LONGEST_WHOLE = 10000, TAKEN_AWAY = 100
 const STEP = 5 // between two fragments: changes of one browser task go out under a single fragment's name
 // So would a click before the message for the run that was just asked for (browsers put clicks before timers): only
 // that run's fragment would run. The click comes again when the message is on its way.
-const CONTROLS = "button, summary, label, input[type=checkbox], input[type=radio]"
+const CONTROLS = "a[href]:not([target=_blank]), button, summary, label, input[type=checkbox], input[type=radio]"
 const LONGEST_WAIT = 2000 // between attempts to connect
 const REFUSED_WAIT = 30000 // the right to a topic may still come
 const SIGNED_OUT = 4401, REFUSED = [4400, 4403, 4429]
@@ -156,7 +156,8 @@ for (const name of ["pointerup", "pointercancel"]) on(name, () => {
 })
 on("click", (event) => {
   const control = event.composedPath()[0].closest?.(CONTROLS)
-  if (pumping && control) {
+  const isPlain = event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey
+  if (pumping && control && isPlain) {
     event.preventDefault()
     event.stopImmediatePropagation()
     heldUntil = Date.now() + HOLD

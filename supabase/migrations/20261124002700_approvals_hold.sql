@@ -205,6 +205,58 @@ begin
         'secrets', private.catalogue_secrets(incident.service_id));
 end $$;
 
+alter table public.approval_votes
+    drop constraint approval_votes_approval_id_voter_id_key,
+    add constraint approval_votes_said_once unique (approval_id, voter_id, decision);
+
+create function private.votes_that_count(approval public.approvals) returns setof public.approval_votes
+language sql stable set search_path = '' as $$
+    select v.* from public.approval_votes v join public.profiles p on p.user_id = v.voter_id
+    where v.approval_id = approval.id and v.decision = 'approved' and v.content_hash = approval.content_hash
+        and p.organization_id = approval.organization_id and (private.objection(approval, p)).code is null
+    order by v.id
+$$;
+comment on function private.votes_that_count is 'Who approved this text, in that order; a vote counts for as long as the rule lets its voter decide.';
+
+create function private.vote_of(approval_id uuid, person_id uuid) returns timestamptz
+language sql stable set search_path = '' as $$
+    select v.at from public.approval_votes v
+    where v.approval_id = vote_of.approval_id and v.voter_id = person_id and v.decision = 'approved'
+$$;
+comment on function private.vote_of is 'When a person approved this, alone not enough; null: they have not.';
+
+create function private.voted_sentence(at timestamptz) returns text
+language sql stable set search_path = '' as $$
+    select 'You approved this at ' || to_char(at at time zone 'UTC', 'HH24:MI') || ' UTC; it waits for somebody else too.'
+$$;
+comment on function private.voted_sentence is 'Why a pending approval does not wait for this person any more; null where it does.';
+
+create or replace function public.approval_rule(approval_id uuid) returns jsonb
+language plpgsql stable security definer set search_path = '' as $$
+declare
+    me public.profiles := private.require_role('viewer');
+    approval public.approvals := private.visible_approval(approval_id, me);
+    incident public.incidents;
+    objection record := private.objection(approval, me);
+begin
+    select * into incident from public.incidents i where i.id = approval.incident_id;
+    return jsonb_build_object(
+        'may_decide', objection.code is null and approval.status = 'pending' and now() < approval.deadline_at,
+        'why_not', coalesce(objection.sentence,
+            case when approval.status <> 'pending' then format('It is %s.', approval.status)
+                when now() >= approval.deadline_at then 'The time to decide is over.' end),
+        'rule', private.rule_sentence(incident),
+        'deciders', to_jsonb(private.deciders(approval)),
+        'self_approval_allowed', approval.self_approval_allowed,
+        'required', coalesce((select s.approvals_required from public.services s where s.id = incident.service_id), 1),
+        'votes', coalesce((
+            select jsonb_agg(jsonb_build_object('voter_name', v.voter_name, 'reason', v.reason, 'at', v.at))
+            from private.votes_that_count(approval) v), '[]'),
+        'has_approved', private.vote_of(approval.id, me.user_id) is not null);
+end $$;
+comment on function public.approval_rule is
+    'People: {may_decide, why_not, rule, deciders, self_approval_allowed, required, votes: [{voter_name, reason, at}], has_approved} for the caller. Who approved where more are required may still reject.';
+
 create or replace function public.decide_approval(approval_id uuid, decision text, reason text default null, content_hash text default null) returns jsonb
 language plpgsql security definer set search_path = '' as $$
 declare
@@ -244,7 +296,8 @@ begin
         perform private.fail(422, 'reason_required', 'A rejection needs a reason.', jsonb_build_object('fields', jsonb_build_array(
             jsonb_build_object('field', 'reason', 'problem', 'is missing'))));
     end if;
-    if exists (select from public.approval_votes v where v.approval_id = approval.id and v.voter_id = me.user_id) then
+    -- Who approved may still reject while others are waited for: second thoughts are heard.
+    if exists (select from public.approval_votes v where v.approval_id = approval.id and v.voter_id = me.user_id and v.decision = decide_approval.decision) then
         perform private.fail(409, 'already_voted', 'You already approved this; it waits for another person.');
     end if;
 
@@ -252,10 +305,7 @@ begin
     values (approval.id, approval.organization_id, me.user_id, me.display_name, decision, why, content_hash);
     select coalesce(s.approvals_required, 1) into required
     from (select 1) as always left join public.services s on s.id = incident.service_id;
-    -- A vote counts for as long as the rule lets its voter decide.
-    select count(*) into approved from public.approval_votes v join public.profiles p on p.user_id = v.voter_id
-    where v.approval_id = approval.id and v.decision = 'approved' and v.content_hash = approval.content_hash
-        and p.organization_id = approval.organization_id and (private.objection(approval, p)).code is null;
+    select count(*) into approved from private.votes_that_count(approval);
 
     if decision = 'rejected' or approved >= required then
         update public.approvals a set
@@ -579,11 +629,12 @@ begin
     select jsonb_build_object(
         'id', a.id, 'incident_id', i.id, 'external_id', i.external_id, 'service', i.service, 'severity', i.severity, 'title', i.title,
         'summary', a.proposal_text::jsonb ->> 'statement', 'deadline_at', a.deadline_at, 'created_at', a.created_at,
-        'requested_by_name', a.requested_by_name, 'may_decide', o.code is null and now() < a.deadline_at,
-        'why_not', coalesce(o.sentence, case when now() >= a.deadline_at then 'The time to decide is over.' end))
+        'requested_by_name', a.requested_by_name, 'may_decide', o.code is null and voted.at is null and now() < a.deadline_at,
+        'why_not', coalesce(o.sentence, case when now() >= a.deadline_at then 'The time to decide is over.' else private.voted_sentence(voted.at) end))
     from public.approvals a
     join public.incidents i on i.id = a.incident_id
     cross join lateral private.objection_about(i, a, me) o
+    cross join lateral (select private.vote_of(a.id, me.user_id) as at) voted
     where a.organization_id = me.organization_id and a.status = 'pending'
     order by a.deadline_at, a.id;
 end $$;
@@ -596,9 +647,9 @@ begin
     return (
         select count(*) from public.approvals a join public.incidents i on i.id = a.incident_id
         where a.organization_id = me.organization_id and a.status = 'pending' and now() < a.deadline_at
-            and (private.objection_about(i, a, me)).code is null);
+            and (private.objection_about(i, a, me)).code is null and private.vote_of(a.id, me.user_id) is null);
 end $$;
-comment on function public.count_waiting is 'People: how many pending approvals the caller may decide now; the number beside the menu''s line.';
+comment on function public.count_waiting is 'People: how many pending approvals wait for the caller now; the number beside the menu''s line.';
 revoke all on function public.count_waiting() from public, anon, authenticated, service_role;
 grant execute on function public.count_waiting() to authenticated;
 

@@ -154,6 +154,26 @@ def test_who_may_not_decide_is_told_before_typing(
     assert not app.text_area
 
 
+def test_where_two_must_approve_the_votes_are_shown_and_who_approved_may_only_reject(
+    open_page: Open, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = [make_rule(required=2)]
+    monkeypatch.setattr(approvals, "get_rule", lambda *_: rules[-1])
+    app = open_page("approval", id=APPROVAL_ID)
+    assert "0 of 2 have approved" in words(app)
+    assert app.button(key="decide_approve").label == "Approve: vote 1 of 2"
+
+    vote = {"voter_name": "Ana *Approver*", "reason": "The pool is dead.", "at": "2026-11-24T06:00:00Z"}
+    rules.append(make_rule(required=2, votes=[vote], has_approved=True))
+    app.run()
+    text = words(app)
+    assert "1 of 2 have approved" in text
+    assert "Ana *Approver*, 2026-11-24 06:00:00 UTC: The pool is dead." in text
+    assert "You may still reject it" in text
+    assert app.button(key="decide_approve").disabled
+    assert not app.button(key="decide_reject").disabled
+
+
 def test_a_right_lost_in_between_is_said(open_page: Open, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise FourEyes("Supabase", "You asked for this run; somebody else has to decide.", status=403)

@@ -56,6 +56,21 @@ def test_what_i_may_decide_stands_first_and_why_not_is_said(
     assert text.index("you may decide") < text.index("You submitted this.")
 
 
+def test_many_that_wait_come_in_pages(open_page: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    many = tuple(make_waiting(id=str(number), title=f"Number {number} waits") for number in range(60))
+    monkeypatch.setattr(approvals, "list_waiting", lambda _: many)
+    app = open_page("approvals")
+    text = words(app)
+    assert "60 wait for you, 0 for somebody else." in text
+    assert "1 to 50 of 60 approvals." in text
+    assert ("Number 49 waits" in text, "Number 50 waits" in text) == (True, False)
+    text = words(open_page("approvals", page="2"))
+    assert ("Number 49 waits" in text, "Number 50 waits" in text) == (False, True)
+    # The list has become shorter than the page that was asked for.
+    monkeypatch.setattr(approvals, "list_waiting", lambda _: many[:3])
+    assert "Number 2 waits" in words(open_page("approvals", page="2"))
+
+
 def test_none_waits_is_not_the_same_as_none_of_these_services(
     open_page: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:

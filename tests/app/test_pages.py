@@ -96,6 +96,16 @@ class TestOverview:
         assert "Nothing needs you." in words(app)
         assert any("1 is in somebody else's hands" in str(link.label) for link in app.get("page_link"))
 
+    def test_of_many_that_wait_the_nearest_deadlines_are_listed(
+        self, open_page: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        many = tuple(make_waiting(id=str(number), title=f"Number {number} waits") for number in range(12))
+        monkeypatch.setattr(overview, "get_overview", lambda _: make_overview(waiting=many))
+        app = open_page()
+        text = words(app)
+        assert ("Number 9 waits" in text, "Number 10 waits" in text) == (True, False)
+        assert any("2 more wait for a decision" in str(link.label) for link in app.get("page_link"))
+
     def test_overdue_action_items_of_mine_and_of_nobody_need_me(
         self, open_page: Open, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -24,7 +24,7 @@ from tests.sql.desk import ANALYSIS, Desk
 
 _DECIDE = "public.decide_approval"
 _HASH = "if content_hash is distinct from approval.content_hash"
-_COUNTED_BY_HASH = Line(_DECIDE, "and v.content_hash = approval.content_hash")
+_COUNTED_BY_HASH = Line("private.votes_that_count", "and v.content_hash = approval.content_hash")
 _TEXT_IS_HASHED = rule("alter table public.approvals drop constraint hash_is_of_the_text")
 _HASH_AT_THE_ACT = Line(
     "private.refusal",

@@ -25,7 +25,8 @@ from tests.support.until import until
 
 _OBJECTION = "private.objection_about"
 _DECIDE = "public.decide_approval"
-_COUNTED = "and (private.objection(approval, p)).code is null"
+_VOTES = "private.votes_that_count"
+_COUNTED = Line(_VOTES, "and (private.objection(approval, p)).code is null")
 
 
 def _eyes(condition: str) -> Line:
@@ -175,7 +176,7 @@ ATTACKS = [
         "not_found",
         (
             Line("private.visible_approval", "and a.organization_id = me.organization_id"),
-            Line(_DECIDE, "and p.organization_id = approval.organization_id"),
+            Line(_VOTES, "and p.organization_id = approval.organization_id"),
         ),
     ),
     Attack(
@@ -278,7 +279,7 @@ ATTACKS = [
                 "me := private.require_role('responder'); perform private.refuse_decided",
                 "perform private.refuse_decided",
             ),
-            Line(_DECIDE, _COUNTED),
+            _COUNTED,
         ),
         frozenset({"profiles", "audit_log"}),
     ),
@@ -289,7 +290,7 @@ ATTACKS = [
         "already_voted",
         (
             Line(_DECIDE, "v.approval_id = approval.id and v.voter_id = me.user_id", "false"),
-            rule("alter table public.approval_votes drop constraint approval_votes_approval_id_voter_id_key"),
+            rule("alter table public.approval_votes drop constraint approval_votes_said_once"),
         ),
     ),
     Attack(
@@ -297,7 +298,7 @@ ATTACKS = [
         _voter(active=False),
         _ben_decides,
         "still pending",
-        (Line(_DECIDE, _COUNTED),),
+        (_COUNTED,),
         frozenset({"approval_votes", "audit_log"}),
     ),
     Attack(
@@ -305,7 +306,7 @@ ATTACKS = [
         _voter(role="responder"),
         _ben_decides,
         "still pending",
-        (Line(_DECIDE, _COUNTED),),
+        (_COUNTED,),
         frozenset({"approval_votes", "audit_log"}),
     ),
     Attack(
@@ -315,7 +316,7 @@ ATTACKS = [
         "still pending",
         (
             Line(
-                _DECIDE,
+                _VOTES,
                 "where v.approval_id = approval.id and v.decision = 'approved'"
                 " and v.content_hash = approval.content_hash",
                 "where v.approval_id in ("

@@ -169,10 +169,20 @@ def test_a_click_that_meets_news_is_not_taken_for_them(
     expect(ana.page.get_by_text("Nobody else has looked at this version yet.")).to_be_visible()
     ana.page.evaluate(_HIDE)
 
-    before = len(told)
-    version: Any = rita.table("incidents").select("version").eq("id", made).single().execute().data
-    note = {"kind": "note", "payload": {"text": "Look at this."}, "version": version["version"]}
-    rita.rpc("update_incident", {"incident_id": made, **note}).execute()
-    until(lambda: ana.page.wait_for_timeout(50) or len(told) > before, "the page is told")
+    def tell(text: str) -> None:
+        before = len(told)
+        version: Any = rita.table("incidents").select("version").eq("id", made).single().execute().data
+        note = {"kind": "note", "payload": {"text": text}, "version": version["version"]}
+        rita.rpc("update_incident", {"incident_id": made, **note}).execute()
+        until(lambda: ana.page.wait_for_timeout(50) or len(told) > before, "the page is told")
+
+    tell("Look at this.")
     closed.evaluate(_WAKE_AND_CLICK)
     expect(ana.page.get_by_label("instances", exact=True)).to_be_visible(timeout=10_000)
+
+    # Nor does the page to which a link leads stay empty.
+    expect(ana.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+    ana.page.evaluate(_HIDE)
+    tell("And at that.")
+    ana.page.get_by_role("link", name=re.compile("^Incident ")).evaluate(_WAKE_AND_CLICK)
+    expect(ana.page.get_by_text("And at that.").first).to_be_visible(timeout=10_000)

@@ -277,6 +277,37 @@ def test_wrong_credentials_name_the_settings(line: str) -> None:
         api.search_executions()
 
 
+def test_another_tenant_and_a_token_go_with_every_request() -> None:
+    """As Kestra's documentation has it; there was no such Kestra to record."""
+    with_token = KestraSettings.load(
+        kestra_url="http://kestra.test", kestra_tenant="acme", kestra_api_token=SecretStr("tok-1")
+    )
+    asked: list[httpx.Request] = []
+
+    def serve(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        if request.url.path.endswith("/follow"):
+            return httpx.Response(200, headers={"Content-Type": "text/event-stream"})
+        answer = {"version": "2.0.0"} if request.url.path == paths.CONFIGS else {"id": "x"}
+        return httpx.Response(200, json=answer)
+
+    with KestraApi(with_token, httpx.MockTransport(serve)) as api:
+        api.kill("{tenant}")
+        list(api.follow("x"))
+        api.move_to("https://elsewhere.test")
+        api.put_kv(NAMESPACE, "A", "b")
+        assert [request.url.raw_path.decode() for request in asked] == [
+            "/api/v1/configs",
+            "/api/v1/acme/executions/%7Btenant%7D/actions/kill",
+            "/api/v1/acme/executions/x/follow",
+            f"/api/v1/acme/namespaces/{NAMESPACE}/kv/A",
+        ]
+        assert {request.headers["authorization"] for request in asked} == {"Bearer tok-1"}
+        api.start_by_webhook(NAMESPACE, FLOW, "key", {})
+    assert asked[-1].url.path == f"/api/v1/acme/executions/webhook/{NAMESPACE}/{FLOW}/key"
+    assert "authorization" not in asked[-1].headers
+
+
 def test_task_outputs_come_from_the_execution_on_the_first_line() -> None:
     paused = body("1.3.25", "execution-success")
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
+from dashboard.webhook_key import with_webhook_key
 from dashboard.worker.loop import Worker
 from tests.flow.handler import FLOW, KEY, Handler, impatient
 from tests.support.flow_file import FLOW_FILE
@@ -52,9 +53,9 @@ def test_while_both_triggers_stand_both_keys_start_runs(handler: Handler, flow: 
     assert call(handler, KEY) == 404
 
 
-def test_a_start_between_the_two_changes_waits_and_is_made(handler: Handler, flow: dict[str, Any]) -> None:
-    flow["triggers"][0]["key"] = NEW_KEY
-    save(handler, flow)
+@pytest.mark.usefixtures("flow")
+def test_a_start_between_the_two_changes_waits_and_is_made(handler: Handler) -> None:
+    handler.save(with_webhook_key(impatient(FLOW_FILE.read_text()), NEW_KEY))
     submitted = handler.desk.submit(severity="HIGH")
 
     def owed() -> dict[str, Any]:

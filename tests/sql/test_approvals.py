@@ -85,6 +85,28 @@ class TestTheRule:
         assert refusal(desk, desk.ana, approval).code == "already_voted"
         assert desk.decide(desk.ben, approval)["status"] == "approved"
 
+    def test_who_approved_is_not_waited_for_and_everybody_sees_the_vote(self, desk: Desk) -> None:
+        desk.configure("services", desk.service, approvals_required=2)
+        _, approval = desk.waiting()
+        desk.decide(desk.ana, approval)
+        assert [desk.by(person, "count_waiting") for person in (desk.ana, desk.ben)] == [0, 1]
+        mine, bens = (desk.by(person, "waiting_approvals") for person in (desk.ana, desk.ben))
+        assert (mine["may_decide"], bens["may_decide"], bens["why_not"]) == (False, True, None)
+        assert "You approved this at" in mine["why_not"]
+        rule = desk.by(desk.ben, "approval_rule", approval_id=approval["id"])
+        assert [vote["voter_name"] for vote in rule["votes"]] == ["Ana"]
+        assert (rule["required"], rule["has_approved"], rule["may_decide"]) == (2, False, True)
+        assert desk.by(desk.ana, "approval_rule", approval_id=approval["id"])["has_approved"]
+
+    def test_who_approved_may_still_reject_while_others_are_waited_for(self, desk: Desk) -> None:
+        desk.configure("services", desk.service, approvals_required=2)
+        _, approval = desk.waiting()
+        desk.decide(desk.ana, approval)
+        assert (
+            desk.decide(desk.ana, approval, "rejected", reason="The wrong cluster.")["status"] == "rejected"
+        )
+        assert refusal(desk, desk.ben, approval).code == "already_decided"
+
     def test_a_person_switched_off_may_not_decide(self, desk: Desk) -> None:
         _, approval = desk.waiting()
         desk.configure("profiles", desk.ana.id, active=False)

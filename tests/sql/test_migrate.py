@@ -51,6 +51,17 @@ def test_what_the_supabase_cli_has_applied_is_not_applied_again(blank_database: 
     assert migrate(blank_database.url(), [ONE, TWO], silent) == 1
 
 
+def test_nothing_is_prepared_at_the_server_so_a_transaction_pooler_may_stand_between(
+    blank_database: Database,
+) -> None:
+    looking = "insert into prepared select statement from pg_prepared_statements"
+    begun = Migration("20261124000100", "begun", "create table prepared (statement text)")
+    looks = [Migration(f"202611240002{n:02}", "look", looking) for n in range(8)]
+    migrate(blank_database.url(), [begun, *looks], silent)
+    with blank_database.connect() as connection:
+        assert connection.execute("select * from prepared").fetchall() == []
+
+
 def test_a_migration_that_fails_is_rolled_back_and_earlier_ones_stay(blank_database: Database) -> None:
     with pytest.raises(
         UpstreamRejected, match="20261124000300_broken was refused and rolled back: division by zero"

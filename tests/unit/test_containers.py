@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from containers import compose_env
+from dashboard.worker.exposed import serving
+from tests.support import command_line
 from tests.support.dockerfile import Instruction, stages
 
 ROOT = Path(__file__).parents[2]
@@ -217,6 +219,27 @@ def test_the_last_stage_runs_nothing_but_the_making_of_its_user() -> None:
     environment = dict(steps)["ENV"]
     assert "INCIDENTSCRIBE_HOST=0.0.0.0" in environment
     assert "PYTHONDONTWRITEBYTECODE=1" in environment
+
+
+def test_the_image_is_healthy_as_a_desk_and_as_the_worker_that_its_head_names() -> None:
+    """The health check itself, against what a worker with this option serves; a desk serves the same."""
+    steps = dict(stages()[-1])
+    environment = dict(pair.split("=", 1) for pair in steps["ENV"].split())
+    port = environment["INCIDENTSCRIBE_PORT"]
+    for file in ("Dockerfile", "docs/operate.md"):
+        named = re.findall(r"docker run … \S+ (worker[^`]*)`", (ROOT / file).read_text())
+        assert named == [f"worker --metrics-port {port}"], file
+    assert not command_line.problem(["worker", "--metrics-port", port])
+    command = json.loads(steps["HEALTHCHECK"].partition("CMD ")[2])
+    asked = [sys.executable, *command[1:]]
+
+    def is_healthy(port: int) -> bool:
+        run = subprocess.run(asked, env={"INCIDENTSCRIBE_PORT": str(port)}, capture_output=True, check=False)
+        return run.returncode == 0
+
+    with serving("127.0.0.1", 0, None) as served:
+        assert is_healthy(served)
+    assert not is_healthy(served)
 
 
 def test_everything_from_the_package_index_is_pinned_by_hash() -> None:

@@ -1,16 +1,38 @@
+import difflib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 from pydantic import SecretStr
 
-from dashboard.deploy import carry_out, describe, kv_from_environment, kv_from_settings, read_flow, read_plan
+from dashboard import cli, doctor_kestra
+from dashboard.deploy import (
+    carry_out,
+    describe,
+    kestra_in_force,
+    kv_from_environment,
+    kv_from_settings,
+    read_flow,
+    read_plan,
+)
+from dashboard.domain.clock import utc_now
 from dashboard.domain.execution import FlowIdentity
+from dashboard.domain.finding import Health
 from dashboard.errors import ConfigurationError, InvalidInput, NotAllowed, UpstreamUnreachable
+from dashboard.kestra_api import client
+from dashboard.kestra_api.address import Address
 from dashboard.kestra_api.client import KestraApi
-from dashboard.kestra_api.models import KvValue
+from dashboard.kestra_api.models import Instance, KvValue
 from dashboard.resources import flow_file, migration_files, pages_folder
+from dashboard.settings import PUBLIC_WEBHOOK_KEY as PUBLIC
 from dashboard.settings import DeploySettings, load_or_ask
+from dashboard.store import config
+from dashboard.webhook_key import with_webhook_key
+
+EXPRESSION = "\"{{ kv('WEBHOOK_KEY') }}\""
 
 
 class Kestra:
@@ -123,6 +145,149 @@ def test_values_are_never_said_not_even_where_the_flow_in_kestra_has_them() -> N
     said = deploy(kestra, "one", {"GEMINI_API_KEY": key})
     assert "-apiKey: [hidden]\ufffd[2J" in said
     assert key not in "".join(said)
+
+
+def flow_in_kestra(source: str) -> Kestra:
+    return Kestra(FlowIdentity(id="f", namespace="n", revision=1, source=source))
+
+
+def triggered(*keys: str) -> str:
+    """A flow with a webhook for each key, written as given."""
+    return "triggers:\n" + "".join(
+        f"  - id: w{n}\n    type: io.kestra.plugin.core.trigger.Webhook\n    key: {key}\n"
+        for n, key in enumerate(keys)
+    )
+
+
+def test_webhook_keys_are_never_said_neither_that_of_kestra_nor_ours() -> None:
+    kestra = flow_in_kestra(f"# not k-old\n{triggered('k-old', PUBLIC, EXPRESSION)}")
+    said = deploy(kestra, triggered("'k''new'", '"k-\\x32"'), {})
+    text = "\n".join(said)
+    for secret in ("k-old", "k'new", "k''new", "k-2", "k-\\x32"):
+        assert secret not in text
+    assert "-# not [hidden]" in said
+    assert "+    key: [hidden]" in said
+    # What everybody knows, and what says nothing, stays to be read.
+    assert f"-    key: {PUBLIC}" in said
+    assert f"-    key: {EXPRESSION}" in said
+    assert any("3 webhook keys of Kestra's would be no more" in line for line in said)
+
+
+class TestWebhookKey:
+    """The key of the settings goes into the flow; nobody's own is put back to the public one."""
+
+    def test_it_replaces_the_public_one_and_nothing_else(self) -> None:
+        source = flow_file().read_text(encoding="utf-8")
+        ours = with_webhook_key(source, "123e4")
+        assert yaml.safe_load(ours)["triggers"][0]["key"] == "123e4"
+        changed = [line for line in difflib.ndiff(source.splitlines(), ours.splitlines()) if line[0] in "+-"]
+        assert changed == [f"-     key: {PUBLIC}", '+     key: "123e4"']
+        assert with_webhook_key(source, PUBLIC) == source
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            triggered("their-own"),
+            triggered(EXPRESSION),
+            triggered(PUBLIC, "the-new-key"),
+            "id: incident-handler",
+            "one",
+            "",
+            "triggers: [: broken",
+            f"triggers:\n  - type: io.kestra.plugin.core.trigger.Flow\n    key: {PUBLIC}\n",
+        ],
+    )
+    def test_a_flow_with_a_key_of_its_own_stays_as_it_is(self, source: str) -> None:
+        assert with_webhook_key(source, "the-new-key") == source
+
+    def test_while_a_key_is_changed_the_old_one_in_a_copy_stays(self) -> None:
+        assert with_webhook_key(triggered("old", "new"), "old") == triggered("old", "new")
+        assert with_webhook_key(triggered(PUBLIC, "new"), PUBLIC) == triggered(PUBLIC, "new")
+
+    @pytest.mark.parametrize("key", ["a/b", 'a"b', "a\nb: c", "{{ kv('X') }}", "ä", "a b", "x" * 257])
+    def test_one_that_is_none_is_named_without_its_value(self, key: str) -> None:
+        with pytest.raises(ConfigurationError, match="INCIDENTSCRIBE_WEBHOOK_KEY is no key") as raised:
+            with_webhook_key(triggered(PUBLIC), key)
+        assert key not in str(raised.value)
+
+    def test_the_public_one_is_never_put_over_another(self) -> None:
+        kestra = flow_in_kestra(triggered("their-own"))
+        with pytest.raises(ConfigurationError, match="Nothing was changed") as raised:
+            read_plan(kestra, triggered(PUBLIC), {"A": "b"})
+        assert "their-own" not in str(raised.value)
+        # Where it is in force already, and where there is none, nothing is opened that was closed.
+        for before in (triggered(PUBLIC, "next"), "id: f"):
+            assert read_plan(flow_in_kestra(before), triggered(PUBLIC), {})
+
+
+class TestAddress:
+    """Desk, worker, doctor and deploy ask the same Kestra."""
+
+    def said(self, rows: list[dict[str, object]] | None, **fields: object) -> tuple[str, list[str]]:
+        def supabase(request: httpx.Request) -> httpx.Response:
+            if rows is None:
+                raise httpx.ConnectError("away")
+            assert request.headers["apikey"] == "service"
+            assert request.url.params["key"] == "eq.KESTRA_URL"
+            return httpx.Response(200, json=rows)
+
+        lines: list[str] = []
+        found = settings(kestra_url="http://own:8080", **fields)
+        return kestra_in_force(found, lines.append, httpx.MockTransport(supabase)), lines
+
+    def test_what_a_person_wrote_wins_and_what_a_worker_noted_does_not(self) -> None:
+        row = {"value": "https://tunnel.example/", "from_environment": False}
+        assert self.said([row]) == (
+            "https://tunnel.example",
+            ["Kestra at https://tunnel.example, as system_config says"],
+        )
+        own = ("http://own:8080", ["Kestra at http://own:8080, from the environment"])
+        assert self.said([row | {"from_environment": True}]) == own
+        assert self.said([]) == own
+
+    def test_one_that_is_refused_is_not_asked_and_said(self) -> None:
+        url, [line] = self.said([{"value": "http://elsewhere", "from_environment": False}])
+        assert url == "http://own:8080"
+        assert "is refused: it is not https" in line
+
+    def test_where_supabase_is_away_the_environments_is_asked_and_said(self) -> None:
+        url, [line] = self.said(None)
+        assert url == "http://own:8080"
+        assert "from the environment; whether system_config has another is not known" in line
+
+    def test_the_command_asks_there_with_the_key_in_the_flow(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        for name in ("KESTRA_PASSWORD", "SUPABASE_SERVICE_ROLE_KEY", "GEMINI_API_KEY"):
+            monkeypatch.setenv(name, "set")
+        monkeypatch.setenv("INCIDENTSCRIBE_WEBHOOK_KEY", "of-the-team")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(config, "find_written", lambda client, key: "https://tunnel.example")
+        kestra, asked = Kestra(), []
+
+        @contextmanager
+        def opened(found: DeploySettings) -> Iterator[Kestra]:
+            asked.append(found.kestra_url)
+            yield kestra
+
+        monkeypatch.setattr(client, "KestraApi", opened)
+        cli.deploy()
+        assert asked == ["https://tunnel.example"]
+        assert kestra.flow is not None
+        assert 'key: "of-the-team"' in kestra.flow.source
+        assert PUBLIC not in kestra.flow.source
+        [finding] = [
+            found
+            for found in doctor_kestra.examine(
+                doctor_kestra.KestraProbe(utc_now(), Instance(version="2.0.0"), kestra.flow, frozenset()),
+                flow_file().read_text(encoding="utf-8"),
+                "of-the-team",
+                Address("https://tunnel.example"),
+                None,
+            )
+            if found.part == "Flow"
+        ]
+        assert finding.health is Health.WELL
 
 
 def test_a_switched_off_flow_is_named() -> None:

@@ -19,9 +19,15 @@ from streamlit import logger as streamlit_logger
 
 from dashboard import logs, metrics
 from dashboard.domain.system import MetricsReport
-from dashboard.errors import ConfigurationError, NotAllowed, UpstreamProtocolError, UpstreamUnreachable
+from dashboard.errors import (
+    ConfigurationError,
+    NotAllowed,
+    UpstreamProtocolError,
+    UpstreamUnreachable,
+    or_error,
+)
 from dashboard.kestra_api.client import KestraApi
-from dashboard.settings import LogSettings, MetricsSettings
+from dashboard.settings import KestraSettings, LogSettings, MetricsSettings
 from dashboard.store.connection import as_service, rows
 from dashboard.web.health import Readiness
 from dashboard.web.metrics import Metrics
@@ -145,6 +151,25 @@ class TestNumbers:
             api.get_instance()
         assert requests("kestra") == {outcome: count + 1 for outcome, count in before.items()}
 
+    @pytest.mark.parametrize(
+        ("status", "outcome"),
+        [
+            (401, "refused"),
+            (409, "refused"),
+            (501, "refused"),
+            (429, "unreachable"),
+            (500, "unreachable"),
+            (503, "unreachable"),
+        ],
+    )
+    def test_an_answer_that_is_as_good_as_none_counts_as_none(self, status: int, outcome: str) -> None:
+        before = requests("kestra")
+        transport = httpx.MockTransport(lambda _: httpx.Response(status))
+        with KestraApi(SETTINGS, transport) as api:
+            raised = or_error(api.get_instance)
+        assert isinstance(raised, UpstreamUnreachable) is (outcome == "unreachable")
+        assert requests("kestra") == before | {outcome: before[outcome] + 1}
+
     def test_the_report_of_the_database_is_shown_and_replaced(self) -> None:
         owed = {"kind": "notice", "owed": 3, "stuck": 1, "oldest_seconds": 61.5}
         metrics.show_report(MetricsReport.model_validate({"outbox": [owed], "approvals": {"pending": 2}}))
@@ -183,6 +208,36 @@ class TestDashboardAndAlerts:
             assert self.used(rule["expr"]) <= self.names(), rule["alert"]
             assert rule["labels"]["severity"] in ("page", "ticket")
             assert rule["annotations"].keys() == {"summary", "description"}
+
+    @pytest.mark.parametrize(
+        ("ok", "refused", "unreachable", "alerts"),
+        [
+            (1.0, 0.0, 0.0, set()),
+            (1.0, 0.1, 0.1, set()),
+            (0.0, 0.0, 0.0, set()),
+            # A wrong password at 2.0, and at 1.3, which says its version to everybody.
+            (0.0, 1.0, 0.0, {"IncidentScribeKestraRefuses"}),
+            (1.0, 0.5, 0.0, {"IncidentScribeKestraRefuses"}),
+            # 503 and silence.
+            (0.0, 0.0, 1.0, {"IncidentScribeKestraUnreachable"}),
+        ],
+    )
+    def test_kestra_away_and_a_wrong_password_are_told(
+        self, ok: float, refused: float, unreachable: float, alerts: set[str]
+    ) -> None:
+        rates = {"ok": ok, "refused": refused, "unreachable": unreachable, None: ok + refused + unreachable}
+        file = yaml.safe_load((ROOT / "docs/ops/alerts.yml").read_text(encoding="utf-8"))
+        found = set()
+        for rule in (rule for group in file["groups"] for rule in group["rules"]):
+            # Rates of Kestra's requests as numbers; what is left is arithmetic.
+            expression = re.sub(
+                r'sum\(rate\(incidentscribe_requests_total\{service="kestra"(?:,outcome="(\w+)")?\}\[5m\]\)\)',
+                lambda rate: str(rates[rate[1]]),
+                rule["expr"],
+            )
+            if expression != rule["expr"] and eval(expression.replace("unless", "and not")):
+                found.add(rule["alert"])
+        assert found == alerts
 
     def test_of_the_dashboard(self) -> None:
         board = json.loads((ROOT / "docs/ops/grafana-dashboard.json").read_text(encoding="utf-8"))
@@ -304,6 +359,33 @@ def test_the_format_is_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INCIDENTSCRIBE_LOG", "xml")
     with pytest.raises(ConfigurationError, match="INCIDENTSCRIBE_LOG"):
         LogSettings.load()
+
+
+@pytest.mark.parametrize("named", [None, "elsewhere.env", ""])
+def test_secrets_that_stand_in_the_file_only_are_hidden_too(
+    named: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("KESTRA_PASSWORD=Of-the-usual-file\n")
+    (tmp_path / "elsewhere.env").write_text("kestra_password='Of-another-file'\nGEMINI_API_KEY\n")
+    # An empty setting is none: the file's is in force, and hidden.
+    monkeypatch.setenv("KESTRA_PASSWORD", "")
+    if named is None:
+        monkeypatch.delenv("INCIDENTSCRIBE_ENV_FILE", raising=False)
+    else:
+        monkeypatch.setenv("INCIDENTSCRIBE_ENV_FILE", named)
+    in_force = {None: "Of-the-usual-file", "elsewhere.env": "Of-another-file"}.get(named)
+    set_up: dict[str, Any] = {}
+    monkeypatch.setattr(logging, "basicConfig", lambda **options: set_up.update(options))
+    logs.set_up(LogSettings(log="text"))
+    record = logging.LogRecord(
+        "one", logging.INFO, __file__, 1, "Of-the-usual-file Of-another-file", (), None
+    )
+    said = set_up["handlers"][0].format(record)
+    assert said.count("[hidden]") == (1 if in_force else 0)
+    if in_force:
+        assert KestraSettings.load().kestra_password.get_secret_value() == in_force
+        assert in_force not in said
 
 
 def test_secrets_are_known_by_the_names_of_their_settings() -> None:

@@ -94,6 +94,32 @@ def test_another_file_is_read_or_none(monkeypatch: pytest.MonkeyPatch, tmp_path:
         KestraSettings.load()
 
 
+@pytest.mark.parametrize("in_file", [True, False])
+def test_with_an_api_token_kestra_needs_no_password(
+    in_file: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if in_file:
+        (tmp_path / ".env").write_text("KESTRA_API_TOKEN=tok-1\nKESTRA_TENANT=acme\n")
+    else:
+        monkeypatch.setenv("KESTRA_API_TOKEN", "tok-1")
+        monkeypatch.setenv("KESTRA_TENANT", "acme")
+    settings = KestraSettings.load()
+    assert settings.kestra_tenant == "acme"
+    assert settings.kestra_api_token is not None
+    assert settings.kestra_api_token.get_secret_value() == "tok-1"
+    # An empty one is none.
+    monkeypatch.setenv("INCIDENTSCRIBE_ENV_FILE", "")
+    monkeypatch.setenv("KESTRA_API_TOKEN", "")
+    with pytest.raises(ConfigurationError, match="KESTRA_PASSWORD is not set"):
+        KestraSettings.load()
+
+
+@pytest.mark.parametrize("tenant", ["a/b", "../x", "{tenant}", " ", "ä"])
+def test_a_tenant_is_an_id(tenant: str) -> None:
+    with pytest.raises(ConfigurationError, match="KESTRA_TENANT must be the id of a tenant"):
+        KestraSettings.load(kestra_password="x", kestra_tenant=tenant)
+
+
 def test_hosts_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INCIDENTSCRIBE_ALLOWED_HOSTS", "desk.example, localhost")
     settings = WebSettings.load(kestra_password=SecretStr("x"), supabase_anon_key=SecretStr("x"))
