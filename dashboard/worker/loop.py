@@ -203,12 +203,15 @@ class Worker:
     def tick_reconcile(self) -> bool:
         """Look for live executions at Kestra; never busy, the next round has its time.
 
-        During a hold nothing of what is seen there is taken over.
+        During a hold, and before the first look back, nothing of what is seen there is taken over.
         """
         client, now = self._client(), self._clock()
-        if self._look_back.again(client, now) is None:
-            self._reconciler.run_once(client, now)
-            self._purger.look(client)
+        with self._reconciler.noting_trouble(client, now):
+            if self._look_back.again(client, now) is None:
+                self._reconciler.run_once(client, now)
+                self._purger.look(client)
+            else:
+                self._kestra.get_instance()  # that it is away is told during a hold, too
         return False
 
     def tick_notices(self) -> bool:

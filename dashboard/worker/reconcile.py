@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -54,16 +55,19 @@ class Reconciler:
         self._strays = Strays(kestra)
         self._trouble_since: datetime | None = None
 
-    def run_once(self, client: Client, now: datetime) -> int:
-        """One round; how many executions had news. Raises when a service cannot be used."""
+    @contextmanager
+    def noting_trouble(self, client: Client, now: datetime) -> Iterator[None]:
+        """Around all that asks Kestra in a round: a Kestra that cannot be used for a while is an alarm."""
         try:
-            return self._round(client, now)
+            yield
         except (UpstreamUnreachable, UpstreamRejected) as error:
             if error.service == "Kestra":
                 self._note_trouble(client, error, now)
             raise
+        self._trouble_since = None
 
-    def _round(self, client: Client, now: datetime) -> int:
+    def run_once(self, client: Client, now: datetime) -> int:
+        """One round; how many executions had news. Raises when a service cannot be used."""
         instance = self._kestra.get_instance()
         taken = checks.take(client, limit=_A_ROUND, every_seconds=EVERY_SECONDS)
         ours = [check for check in taken if _may_be_of(instance, check)]
@@ -75,7 +79,6 @@ class Reconciler:
             # With runs missing at this address it is not certain that what runs here is ours at all.
             if not known.missed:
                 news += self._strays.run_once(client, instance.uuid, known.first_seen_at, now)
-        self._trouble_since = None
         return news
 
     def _look_for(self, wanted: list[Check]) -> Iterable[tuple[Check, Execution | None]]:
