@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,11 +14,11 @@ from pydantic import SecretStr
 
 from dashboard.domain.clock import to_iso
 from dashboard.domain.steps import PAUSE_TASK
-from dashboard.errors import IncidentScribeError
+from dashboard.errors import IncidentScribeError, UpstreamProtocolError
 from dashboard.kestra_api.client import KestraApi
 from dashboard.settings import WorkerSettings
 from dashboard.store.connection import as_service
-from dashboard.worker import look_back
+from dashboard.worker import look_back, reconcile
 from dashboard.worker.loop import Worker
 from dashboard.worker.purge import BATCH, Purger
 from dashboard.worker.strays import Strays
@@ -668,6 +669,57 @@ class TestReconcile:
         )
         worker.tick_reconcile()
         assert len(supabase.called("note_resumed")) == told
+
+    def test_what_a_round_had_no_time_for_is_looked_for_first_in_the_next(
+        self,
+        worker: Worker,
+        supabase: FakeSupabase,
+        kestra: FakeKestra,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        kestra.execution = execution("CREATED", "RUNNING", "KILLED", ended=NOW - timedelta(seconds=9))
+        supabase.executions = [record()]
+        with monkeypatch.context() as slow:
+            slow.setattr(reconcile, "_ROUND_SECONDS", 0.0)
+            worker.tick_reconcile()
+        assert supabase.called("finish_run") == []
+
+        supabase.executions = []  # handed out for this time
+        worker.tick_reconcile()
+        worker.tick_reconcile()
+        assert len(supabase.called("finish_run")) == 1
+
+    def test_a_round_that_fails_leaves_nothing_to_fail_first_in_the_next(
+        self,
+        worker: Worker,
+        supabase: FakeSupabase,
+        kestra: FakeKestra,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        supabase.executions = [record()]
+        with monkeypatch.context() as slow:
+            slow.setattr(reconcile, "_ROUND_SECONDS", 0.0)
+            worker.tick_reconcile()
+        supabase.executions = []
+        kestra.execution = {"id": "exec-1", "state": "unreadable"}
+        with pytest.raises(UpstreamProtocolError):
+            worker.tick_reconcile()
+        worker.tick_reconcile()
+
+    def test_rounds_begin_every_five_seconds_however_long_they_take(
+        self, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        def slowly(request: httpx.Request) -> httpx.Response:
+            time.sleep(0.2)
+            return kestra(request)
+
+        with Worker(
+            SETTINGS,
+            kestra_transport=httpx.MockTransport(slowly),
+            supabase_transport=httpx.MockTransport(supabase),
+        ) as worker:
+            worker.tick_reconcile()
+            assert 0.5 <= worker._reconciling.left(0.5) <= 4.8
 
     def test_an_unreachable_kestra_does_not_stop_the_outbox(self, supabase: FakeSupabase) -> None:
         supabase.executions = [record()]
