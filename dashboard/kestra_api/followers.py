@@ -52,8 +52,10 @@ class _Pool(Generic[F]):
         with self._lock:
             follower = self._followers.get(execution_id)
             if follower is None or not follower.touch():
-                follower = self._followers[execution_id] = self._make(execution_id)
+                follower = self._make(execution_id)
+                # Kept once it runs: where no thread can be had now, the next look tries again.
                 follower.start()
+                self._followers[execution_id] = follower
                 self._tidy(follower)
             return follower
 

@@ -20,9 +20,10 @@ from supabase import Client
 from dashboard.domain.clock import to_iso
 from dashboard.domain.execution import Execution
 from dashboard.domain.hold import Hold
-from dashboard.errors import NotFound, UpstreamProtocolError
+from dashboard.errors import NotFound, UpstreamError, UpstreamProtocolError
 from dashboard.kestra_api.models import ExecutionPage, Instance
 from dashboard.store import checks, holds
+from dashboard.worker.pace import Trouble
 from dashboard.worker.start import FLOW_ID, NAMESPACE
 from dashboard.worker.strays import CLAIM_TASK
 
@@ -65,6 +66,7 @@ class LookBack:
         self._lock = threading.Lock()
         self._judged: dict[str, None] = {}
         self._next = float("-inf")
+        self._trouble = Trouble("looking back")
         self.is_done = False
 
     def first(self, client: Client, now: datetime) -> Hold | None:
@@ -75,11 +77,27 @@ class LookBack:
         return holds.find(client)
 
     def again(self, client: Client, now: datetime) -> Hold | None:
-        """The first look or, a minute after the last, another at the newest runs; the hold that stands."""
+        """The first look or, a minute after the last, another at the newest runs; the hold that stands.
+
+        Raises when a service is away; a later look that Kestra fails is made at the next call.
+        """
         with self._lock:
-            if time.monotonic() >= self._next:
-                self._look(client, now, 1 if self.is_done else _PAGES_AT_FIRST)
+            if not self.is_done:
+                self._look(client, now, _PAGES_AT_FIRST)
+            elif time.monotonic() >= self._next:
+                self._look_later(client, now)
         return holds.find(client)
+
+    def _look_later(self, client: Client, now: datetime) -> None:
+        """One list or run that Kestra cannot give must not keep all others from being looked for."""
+        try:
+            self._look(client, now, 1)
+        except UpstreamError as error:
+            if error.service != "Kestra":
+                raise
+            self._trouble.raised(error)
+        else:
+            self._trouble.passed()
 
     def _look(self, client: Client, now: datetime, pages: int) -> None:
         instance = self._kestra.get_instance()

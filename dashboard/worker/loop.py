@@ -54,6 +54,8 @@ _BEAT_SECONDS = 10.0
 _THREADS = 4
 LEASE_SECONDS = 60
 _LONGEST_PAUSE_SECONDS = 5.0
+# Between two rounds of reconciling, however long the first took.
+_BREATH_SECONDS = 0.5
 
 
 class Worker:
@@ -101,6 +103,7 @@ class Worker:
         self._started_at = clock()
         self._heart = Every(_BEAT_SECONDS)
         self._expiry = Every(_EXPIRE_SECONDS)
+        self._reconciling = Every(RECONCILE_SECONDS)
         self._numbers = Numbers()
         self._supabase_trouble = Trouble("the outbox")
         self._reconcile_trouble = Trouble("reconciling")
@@ -152,7 +155,7 @@ class Worker:
             args=(
                 self.tick_reconcile,
                 self._reconcile_trouble,
-                lambda _: self._stopping.wait(RECONCILE_SECONDS),
+                lambda _: self._stopping.wait(self._reconciling.left(_BREATH_SECONDS)),
             ),
             name="reconcile",
             daemon=True,
@@ -203,12 +206,16 @@ class Worker:
     def tick_reconcile(self) -> bool:
         """Look for live executions at Kestra; never busy, the next round has its time.
 
-        During a hold nothing of what is seen there is taken over.
+        During a hold, and before the first look back, nothing of what is seen there is taken over.
         """
+        self._reconciling.is_due()  # the next round is counted from the beginning of this one
         client, now = self._client(), self._clock()
-        if self._look_back.again(client, now) is None:
-            self._reconciler.run_once(client, now)
-            self._purger.look(client)
+        with self._reconciler.noting_trouble(client, now):
+            if self._look_back.again(client, now) is None:
+                self._reconciler.run_once(client, now)
+                self._purger.look(client)
+            else:
+                self._kestra.get_instance()  # that it is away is told during a hold, too
         return False
 
     def tick_notices(self) -> bool:

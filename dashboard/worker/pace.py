@@ -24,6 +24,10 @@ class Every:
         self._next = now + self._seconds
         return True
 
+    def left(self, at_least: float) -> float:
+        """Seconds until it is due, or `at_least` so many."""
+        return max(at_least, self._next - time.monotonic())
+
 
 class Trouble:
     """Says once that something does not work, and once that it works again."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -52,21 +53,29 @@ class Reconciler:
     def __init__(self, kestra: ReconcileApi) -> None:
         self._kestra = kestra
         self._strays = Strays(kestra)
+        self._left: list[Check] = []
         self._trouble_since: datetime | None = None
 
-    def run_once(self, client: Client, now: datetime) -> int:
-        """One round; how many executions had news. Raises when a service cannot be used."""
+    @contextmanager
+    def noting_trouble(self, client: Client, now: datetime) -> Iterator[None]:
+        """Around all that asks Kestra in a round: a Kestra that cannot be used for a while is an alarm."""
         try:
-            return self._round(client, now)
+            yield
         except (UpstreamUnreachable, UpstreamRejected) as error:
             if error.service == "Kestra":
                 self._note_trouble(client, error, now)
             raise
+        self._trouble_since = None
 
-    def _round(self, client: Client, now: datetime) -> int:
+    def run_once(self, client: Client, now: datetime) -> int:
+        """One round; how many executions had news. Raises when a service cannot be used."""
         instance = self._kestra.get_instance()
-        taken = checks.take(client, limit=_A_ROUND, every_seconds=EVERY_SECONDS)
-        ours = [check for check in taken if _may_be_of(instance, check)]
+        # What the last round did not come to was handed out to this worker already.
+        taken = {check.kestra_execution_id: check for check in self._left}
+        if len(taken) < _A_ROUND:
+            fresh = checks.take(client, limit=_A_ROUND, every_seconds=EVERY_SECONDS)
+            taken |= {check.kestra_execution_id: check for check in fresh}
+        ours = [check for check in taken.values() if _may_be_of(instance, check)]
         news = 0
         for check, execution in self._look_for(ours):
             news += self._compare(client, check, execution, instance, now)
@@ -75,15 +84,18 @@ class Reconciler:
             # With runs missing at this address it is not certain that what runs here is ours at all.
             if not known.missed:
                 news += self._strays.run_once(client, instance.uuid, known.first_seen_at, now)
-        self._trouble_since = None
         return news
 
     def _look_for(self, wanted: list[Check]) -> Iterable[tuple[Check, Execution | None]]:
-        """Each with what Kestra has, None for one it does not know; when the time is up, no more."""
+        """Each with what Kestra has, None for one it does not know; when the time is up, the rest is left."""
         end = time.monotonic() + _ROUND_SECONDS
+        left: list[Check] = []
+        # A round that fails leaves nothing: one run that cannot be read would be the first of every round.
+        self._left = []
 
         def look(check: Check) -> tuple[Check, Execution | None] | None:
             if time.monotonic() >= end:
+                left.append(check)
                 return None
             try:
                 return check, self._kestra.get_execution(check.kestra_execution_id)
@@ -94,6 +106,7 @@ class Reconciler:
             return
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="reconcile") as pool:
             yield from filter(None, pool.map(look, wanted))
+        self._left = left
 
     def _compare(
         self, client: Client, check: Check, execution: Execution | None, instance: Instance, now: datetime

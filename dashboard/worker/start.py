@@ -21,6 +21,8 @@ NAMESPACE = "incident.response"
 FLOW_ID = "incident-handler"
 
 CLAIM_SECONDS = 15.0
+# A queue at Kestra is shorter than this; one that nobody works off is told.
+_PATIENCE = timedelta(minutes=1)
 _LOOK_SECONDS = 2.0
 
 
@@ -51,13 +53,14 @@ class Starter:
         if sent_at is None:
             return self._send(owed, now)
         execution_id = owed.detail.get("kestra_execution_id")
-        left = parse_instant(sent_at) + timedelta(seconds=CLAIM_SECONDS) - now
+        waited = now - parse_instant(sent_at)
+        left = timedelta(seconds=CLAIM_SECONDS) - waited
         if execution_id is None:
             # No answer came, so an execution may exist that we cannot ask about.
             if left > timedelta(0):
                 return Settlement.waiting(left.total_seconds())
             return self._send(owed, now)
-        return self._look(execution_id, is_patient=left > timedelta(0))
+        return self._look(execution_id, waited)
 
     def _send(self, owed: Leased, now: datetime) -> Settlement:
         incident = self._get_incident(owed.incident_id or "")
@@ -72,15 +75,22 @@ class Starter:
             return Settlement.retry(f"{error} Check the flow: incidentscribe deploy.", sent_at=None)
         return Settlement.waiting(_LOOK_SECONDS, sent_at=to_iso(now), kestra_execution_id=execution_id)
 
-    def _look(self, execution_id: str, *, is_patient: bool) -> Settlement:
+    def _look(self, execution_id: str, waited: timedelta) -> Settlement:
         try:
             execution = self._kestra.get_execution(execution_id)
         except NotFound:
-            if is_patient:
+            if waited < timedelta(seconds=CLAIM_SECONDS):
                 return Settlement.waiting(_LOOK_SECONDS)
             return _again(execution_id, f"Kestra no longer knows the execution {execution_id}.")
         if not execution.is_terminal:
-            return Settlement.waiting(_LOOK_SECONDS)
+            if waited <= _PATIENCE:
+                return Settlement.waiting(_LOOK_SECONDS)
+            # It may still run, so it is only looked for again, never sent again.
+            return Settlement.retry(
+                f"The execution {execution_id} is {execution.state} and has not claimed the incident."
+                " It is not started a second time; incidentscribe doctor --probe says whether Kestra carries"
+                " out what it takes, and reaches Supabase."
+            )
         # Ended, and the row is still owed: it failed before its claim, or its claim was refused.
         record = self._find_record(execution_id)
         if record is not None and record.owns:

@@ -149,8 +149,8 @@ language sql security definer set search_path = '' as $$
         select c.execution_id from private.execution_checks c
         where c.checked_at is null or c.checked_at <= now() - make_interval(secs => every_seconds)
         order by c.checked_at nulls first
-        -- All of them within 45 seconds, as long as that is no more than two hundred a round.
-        limit least(200, greatest(n, (select count(*) * greatest(every_seconds, 1) / 45 from private.execution_checks)))
+        -- All of them within 45 seconds, as long as that is no more than two hundred a round: eight rounds, since some begin late.
+        limit least(200, greatest(n, (select ceil(count(*) * greatest(every_seconds, 1) / 40.0) from private.execution_checks)))
         for update skip locked
     ), taken as (
         update private.execution_checks c set checked_at = now() from due where c.execution_id = due.execution_id

@@ -18,8 +18,9 @@ from tests.support.until import until
 pytestmark = pytest.mark.engine
 
 API = "/api/v1/main"
-# Measured on two free cores: 6 s. A test machine may be busy with other tests.
+# Measured on two free cores: 6 s. On a machine that is busy a start without a kill is the measure.
 RECOVERY_SECONDS = 90
+STARTS_AT_MOST = 3
 
 
 def paused_execution(kestra: RunningEngine) -> str:
@@ -48,15 +49,16 @@ def test_a_paused_execution_outlives_a_stop_and_a_crash(tmp_path: Path) -> None:
     assert kestra.process.returncode == 0
 
     kestra = start_engine(tmp_path / "data", kestra.port, kestra.password)
+    ordinary = kestra.start_seconds
     second = paused_execution(kestra)
     time.sleep(1)  # the database writes what is committed within half a second
     kestra.stop(signal.SIGKILL)
 
-    # The kill costs no more than a start: what was under way is taken up at once.
+    # The kill costs little more than a start: what was under way is taken up at once.
     purging = ("--keep", "1", "--purge-seconds", "0.5", "--purge-age-seconds", "0")
     kestra = start_engine(tmp_path / "data", kestra.port, kestra.password, *purging)
-    assert kestra.start_seconds < RECOVERY_SECONDS
     try:
+        assert kestra.start_seconds < max(RECOVERY_SECONDS, STARTS_AT_MOST * ordinary)
         assert kestra.anonymous.get("/api/v1/configs").json()["uuid"] == uuid
         assert kestra.http.get(f"{API}/namespaces/tests.kestra/kv/KEPT").json()["value"] == "x"
         for execution in (first, second):

@@ -16,13 +16,16 @@ pytestmark = pytest.mark.engine
 
 API = "/api/v1/main"
 LEVEL = "filters[level][GREATER_THAN_OR_EQUAL_TO]"
-TALKS = 'import time\nfor n in range(20):\n    print(f"line {n}", flush=True)\n    time.sleep(0.05)'
+TALKS = 'import time\nfor n in range({}):\n    print(f"line {{n}}", flush=True)\n    time.sleep(0.05)'
 ALL = [f"line {n}" for n in range(20)]
+# It has said everything and stays, so that whoever has read it all has read of a run that goes on.
+STAYS = TALKS.format(4) + "\ntime.sleep(600)"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _flows(kestra: RunningEngine) -> None:
-    kestra.save_flow(kestra_flows.script("talks", TALKS))
+    kestra.save_flow(kestra_flows.script("talks", TALKS.format(20)))
+    kestra.save_flow(kestra_flows.script("stays", STAYS))
     kestra.save_flow(kestra_flows.APPROVAL)
 
 
@@ -64,11 +67,15 @@ def in_order(lines: list[dict[str, Any]]) -> list[str]:
     return spoken(sorted(lines, key=lambda line: str(line["timestamp"])))
 
 
-def test_lines_come_while_the_script_still_speaks(kestra: RunningEngine) -> None:
-    execution = start(kestra, "talks")
-    seen = follow(kestra, execution, "line 3")
-    assert kestra.execution(execution)["state"]["current"] in ("CREATED", "RUNNING")
-    assert spoken(seen) == [f"line {n}" for n in range(4)]
+def test_lines_come_while_the_script_still_runs(kestra: RunningEngine) -> None:
+    execution = start(kestra, "stays")
+    try:
+        seen = follow(kestra, execution, *ALL[:4])
+        kestra.wait_for(execution, "RUNNING")
+    finally:
+        kestra.http.delete(f"{API}/executions/{execution}/actions/kill").raise_for_status()
+    assert in_order(seen) == ALL[:4]
+    kestra.wait_for(execution, "KILLED")
     assert {"tenantId", "namespace", "flowId", "taskId", "executionId", "taskRunId", "level"} <= seen[
         0
     ].keys()

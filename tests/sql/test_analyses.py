@@ -1,10 +1,12 @@
 """What a model wrote is checked before anybody reads it."""
 
 import json
+import time
 
 import pytest
 
 from tests.sql.desk import ANALYSIS, Desk, model_answer
+from tests.unit.test_flow_aggregate import KEPT, REDACTED
 
 
 @pytest.mark.parametrize(
@@ -75,6 +77,49 @@ def test_what_was_decided_and_done_becomes_evidence_for_the_document(desk: Desk)
     assert kinds == ["log", "event", "event", "decision", "action"]
     assert [item["n"] for item in recorded["evidence"]] == [1, 2, 3, 4, 5]
     assert "Ana" not in json.dumps(recorded["evidence"]), "a person's name reaches the model"
+
+
+PERSONAL = ("email", "iban", "credit_card", "phone", "ssn", "ipv4")
+# The database knows no check digits and so takes out what only looks like a number of a card or an account.
+TOO_MUCH = ("4111111111111112", "DE89370400440532013001")
+
+
+@pytest.mark.parametrize("decision", ["approved", "rejected"])
+def test_what_an_approver_wrote_reaches_the_model_without_personal_data(desk: Desk, decision: str) -> None:
+    execution, approval = desk.waiting()
+    wrote = "Asked jane.doe@example.com, +49 170 1234567, about 10.0.0.9 and DE89 3704 0044 0532 0130 00"
+    desk.decide(desk.ana, approval, decision, reason=wrote)
+    recorded = desk.by_flow("record_analysis", kestra_execution_id=execution, step="remediation")
+    [told] = [item["text"] for item in recorded["evidence"] if item["kind"] == "decision"]
+    assert told.endswith(
+        "Asked [redacted email], [redacted phone], about [redacted ipv4] and [redacted iban]"
+    )
+    assert desk.row("select decision_reason from approvals")["decision_reason"] == wrote
+
+
+def hidden(desk: Desk, *texts: str) -> list[str]:
+    query = (
+        "select private.hide_personal(t) as hidden"
+        " from unnest(%s::text[]) with ordinality as u (t, n) order by n"
+    )
+    return [row["hidden"] for row in desk.rows(query, list(texts))]
+
+
+def test_the_database_knows_the_flows_kinds_of_personal_data(desk: Desk) -> None:
+    cases = [case for case in REDACTED if any(f"[redacted {kind}]" in case[1] for kind in PERSONAL)] + [
+        ("peer 2001:db8::ff00:42:8329 left", "peer [redacted ipv6] left"),
+        ("peer 2001:db8:0:1:1:1:1:1, fe80::1", "peer [redacted ipv6], [redacted ipv6]"),
+        ("mapped ::ffff:192.0.2.128 too", "mapped ::ffff:[redacted ipv4] too"),
+    ]
+    assert hidden(desk, *(text for text, _ in cases)) == [clean for _, clean in cases]
+    kept = [text for text in KEPT if not any(number in text for number in TOO_MUCH)]
+    assert hidden(desk, *kept) == kept
+
+
+def test_no_pattern_of_the_database_runs_away_on_hostile_text(desk: Desk) -> None:
+    begun = time.monotonic()
+    hidden(desk, *(text * 2_500 for text in ("1111", "a@a@", "1.1.", "ab:1", "+1 2", "AB12", "(12)")))
+    assert time.monotonic() - begun < 10
 
 
 def test_the_models_severity_is_never_read(desk: Desk) -> None:

@@ -217,6 +217,20 @@ class TestChecks:
         later(desk, 5)
         assert len(desk.rows("select take_checks(9, 5) as row")) == 3
 
+    def test_many_are_all_taken_within_eight_rounds_and_at_most_two_hundred_in_one(self, desk: Desk) -> None:
+        execution = running(desk)
+        for live, a_round in ((400, 50), (2_000, 200)):
+            desk.rows(
+                "insert into executions (organization_id, incident_id, kestra_execution_id, owns, state)"
+                " select organization_id, incident_id, 'many-' || n, false, 'RUNNING'"
+                " from executions, generate_series(1, %s) n where kestra_execution_id = %s"
+                " on conflict do nothing returning 1",
+                live - 1,
+                execution,
+            )
+            later(desk, 60)
+            assert len(desk.rows("select take_checks(40, 5) as row")) == a_round
+
     def test_what_has_ended_is_not_looked_for(self, desk: Desk) -> None:
         execution = running(desk)
         desk.rows("select take_checks()")

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from containers import compose_env
+from dashboard.kestra_api.followers import MOST_FOLLOWERS
 from dashboard.worker.exposed import serving
 from tests.support import command_line
 from tests.support.dockerfile import Instruction, stages
@@ -70,6 +71,11 @@ def test_every_container_may_do_little_and_has_limits(service: str) -> None:
     assert set(about.get("cap_add", [])) <= ({"CHOWN"} if service == "kestra-storage" else set())
     # Kestra alone: why is said in the file.
     assert about.get("read_only", False) is (service != "kestra")
+
+
+def test_the_desk_may_have_a_thread_for_every_follower_and_as_many_again() -> None:
+    pools = 2  # executions and logs
+    assert SERVICES["desk"]["pids_limit"] >= 2 * pools * MOST_FOLLOWERS
 
 
 def test_no_container_gets_the_engines_socket_or_a_folder_of_the_machine() -> None:

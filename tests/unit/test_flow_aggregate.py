@@ -267,8 +267,10 @@ OTHER = {
 ACTION = {"key": "restart_service", "title": "Restart", "description": "d", "parameters": {}, "risk": "low"}
 
 
-def supabase(incident: Json, broken: tuple[str, ...] = (), metrics: Any = None) -> Callable[[Asked], Reply]:
-    """Answers the script's reads and its one write; tables in `broken` answer 500."""
+def supabase(
+    incident: Json, broken: tuple[str, ...] = (), metrics: Any = None, **tables: list[Json]
+) -> Callable[[Asked], Reply]:
+    """Answers the script's reads and its one write; tables in `broken` answer 500, `tables` by these rows."""
 
     def reply(asked: Asked) -> Reply:
         path, _, query = asked.path.partition("?")
@@ -297,7 +299,7 @@ def supabase(incident: Json, broken: tuple[str, ...] = (), metrics: Any = None) 
                 }
             ],
             "actions": [ACTION],
-        }
+        } | tables
         return Reply(200, rows[name])
 
     return reply
@@ -348,6 +350,39 @@ def test_everything_known_becomes_numbered_evidence_without_secrets(tmp_path: Pa
     everything = done.stdout + done.stderr + kept.body.decode()
     assert not any(secret in everything for secret in (SECRET, "jane@", "10.0.0.1", "service-key-1"))
     assert all(asked.headers["authorization"] == "Bearer service-key-1" for asked in server.asked)
+
+
+def test_the_service_and_its_actions_go_without_secrets_too(tmp_path: Path) -> None:
+    service = {
+        "name": "payment-api",
+        "owner": "jane@example.com",
+        "tier": 1,
+        "description": "Runs on 10.0.0.9, call +49 170 1234567",
+        "runbook_url": f"https://docs:{SECRET}@wiki.example/pay",
+    }
+    action = {
+        **ACTION,
+        "title": "Restart on 10.0.0.9",
+        "description": f"Asks jane@example.com. password={SECRET}",
+        "parameters": {"properties": {"host": {"enum": ["10.0.0.9"]}}},
+    }
+    with answering(supabase(INCIDENT, services=[service], actions=[action])) as server:
+        found = outputs(run(server, tmp_path))
+    assert found["service"] == {
+        "name": "payment-api",
+        "owner": "[redacted email]",
+        "tier": 1,
+        "description": "Runs on [redacted ipv4], call [redacted phone]",
+        "runbook_url": "https://docs:[redacted password]@wiki.example/pay",
+    }
+    assert found["actions"] == [
+        {
+            **action,
+            "title": "Restart on [redacted ipv4]",
+            "description": "Asks [redacted email]. password=[redacted password]",
+        }
+    ]
+    assert (found["redactions"]["phone"], found["redactions"]["email"]) == (1, 3)
 
 
 def test_clusters_name_the_evidence_that_shows_them(tmp_path: Path) -> None:

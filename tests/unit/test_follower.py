@@ -13,6 +13,7 @@ import pytest
 from dashboard.domain.execution import Execution, LogLine, StateChange
 from dashboard.errors import IncidentScribeError, NotFound, UpstreamUnreachable
 from dashboard.kestra_api.client import Frame
+from dashboard.kestra_api.follower import Follower
 from dashboard.kestra_api.followers import Followers
 from dashboard.kestra_api.observation import Snapshot, Source
 from tests.support.until import until
@@ -217,6 +218,21 @@ def test_without_looks_the_follower_ends_and_the_next_look_begins_anew(kestra: S
     assert snapshot.execution == RUNNING
     kestra.frames.put(ScriptedKestra.CLOSE)
     followers.close(timeout_seconds=SECONDS)
+
+
+def test_one_that_finds_no_thread_is_made_anew_at_the_next_look(
+    followers: Followers, kestra: ScriptedKestra, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_thread(self: Follower) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(Follower, "start", no_thread)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            followers.watch("e")
+    assert followers.count() == 0
+    kestra.frames.put(RUNNING)
+    assert followers.watch("e", wait_seconds=SECONDS).execution == RUNNING
 
 
 def test_a_stream_that_is_closed_at_once_is_opened_again_with_pauses(

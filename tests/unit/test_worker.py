@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,13 +14,13 @@ from pydantic import SecretStr
 
 from dashboard.domain.clock import to_iso
 from dashboard.domain.steps import PAUSE_TASK
-from dashboard.errors import NotSignedIn
+from dashboard.errors import IncidentScribeError, UpstreamProtocolError
 from dashboard.kestra_api.client import KestraApi
 from dashboard.settings import WorkerSettings
 from dashboard.store.connection import as_service
+from dashboard.worker import look_back, reconcile
 from dashboard.worker.loop import Worker
 from dashboard.worker.purge import BATCH, Purger
-from dashboard.worker.reconcile import Reconciler
 from dashboard.worker.strays import Strays
 from tests.support.until import until
 
@@ -48,6 +49,7 @@ class FakeSupabase:
         self.config: list[Json] = []
         self.reported: set[str] = set()
         self.settle_refusal: Json | None = None
+        self.hold: Json | None = None
         self.incident: Json = {
             "id": INCIDENT_ID,
             "organization_id": "6a0c7b7e-0000-4000-8000-00000000000a",
@@ -91,6 +93,7 @@ class FakeSupabase:
             "note_kestra": {"first_seen_at": to_iso(NOW - timedelta(days=1)), "missed": self.missed},
             "unknown_executions": [i for i in args.get("ids", ()) if i not in self.reported],
             "adopt_execution": {"adopted": True},
+            "current_hold": self.hold,
         }
         return httpx.Response(200, json=answers.get(name))
 
@@ -187,6 +190,18 @@ def command_row(command: str, *, instance: str | None = "kestra-1", **detail: An
     return {**start_row(**detail), "kind": "command", "payload": payload}
 
 
+def refuses_password(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(401)
+
+
+def refuses_connection(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("refused", request=request)
+
+
+def has_no_room(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(503)
+
+
 def ago(seconds: float) -> str:
     return to_iso(NOW - timedelta(seconds=seconds))
 
@@ -240,8 +255,35 @@ class TestStart:
         self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
     ) -> None:
         kestra.execution = execution("CREATED", "RUNNING")
-        row = start_row(sent_at=ago(300), kestra_execution_id="exec-1")
+        row = start_row(sent_at=ago(59), kestra_execution_id="exec-1")
         assert settled(worker, supabase, row)["outcome"] == "waiting"
+        assert kestra.asked == []
+
+    @pytest.mark.parametrize("states", [("CREATED",), ("CREATED", "QUEUED"), ("CREATED", "RUNNING")])
+    def test_one_that_has_not_claimed_after_a_minute_is_told_and_still_not_sent_again(
+        self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra, states: tuple[str, ...]
+    ) -> None:
+        kestra.execution = execution(*states)
+        row = start_row(sent_at=ago(61), kestra_execution_id="exec-1")
+        settlement = settled(worker, supabase, row)
+        assert settlement == {
+            "id": ROW_ID,
+            "lease_token": "lease",
+            "outcome": "retry",
+            "detail": {
+                "error": f"The execution exec-1 is {states[-1]} and has not claimed the incident."
+                " It is not started a second time; incidentscribe doctor --probe says whether Kestra carries"
+                " out what it takes, and reaches Supabase."
+            },
+        }
+        assert kestra.asked == []
+
+        # Worked off at last, and the claim itself was not heard of yet.
+        kestra.execution = execution("CREATED", "RUNNING", "SUCCESS")
+        supabase.executions = [record(owns=True)]
+        supabase.settled.clear()
+        late = start_row(sent_at=ago(300), kestra_execution_id="exec-1")
+        assert settled(worker, supabase, late)["outcome"] == "done"
         assert kestra.asked == []
 
     def test_a_time_out_waits_fifteen_seconds_for_the_claim(
@@ -272,10 +314,7 @@ class TestStart:
     def test_a_refused_connection_is_tried_again_without_waiting_for_a_claim(
         self, worker: Worker, supabase: FakeSupabase, kestra: FakeKestra
     ) -> None:
-        def refuse(request: httpx.Request) -> httpx.Response:
-            raise httpx.ConnectError("refused", request=request)
-
-        kestra.webhook = refuse
+        kestra.webhook = refuses_connection
         settlement = settled(worker, supabase, start_row())
         assert settlement["outcome"] == "retry"
         assert settlement["detail"]["sent_at"] is None
@@ -631,31 +670,178 @@ class TestReconcile:
         worker.tick_reconcile()
         assert len(supabase.called("note_resumed")) == told
 
-    def test_trouble_becomes_one_alarm_when_it_lasts(self, supabase: FakeSupabase) -> None:
-        moments = iter([NOW, NOW + timedelta(seconds=10), NOW + timedelta(seconds=25)])
-        with KestraApi(SETTINGS, httpx.MockTransport(lambda _: httpx.Response(401))) as api:
-            reconciler = Reconciler(api)
-            client = as_service(SETTINGS, httpx.Client(transport=httpx.MockTransport(supabase)))
-            for now in moments:
-                with pytest.raises(NotSignedIn):
-                    reconciler.run_once(client, now)
-        (told,) = supabase.called("note_kestra_trouble")
-        assert told["what"] == "Kestra does not accept the user name and password."
+    def test_what_a_round_had_no_time_for_is_looked_for_first_in_the_next(
+        self,
+        worker: Worker,
+        supabase: FakeSupabase,
+        kestra: FakeKestra,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        kestra.execution = execution("CREATED", "RUNNING", "KILLED", ended=NOW - timedelta(seconds=9))
+        supabase.executions = [record()]
+        with monkeypatch.context() as slow:
+            slow.setattr(reconcile, "_ROUND_SECONDS", 0.0)
+            worker.tick_reconcile()
         assert supabase.called("finish_run") == []
 
-    def test_an_unreachable_kestra_does_not_stop_the_outbox(self, supabase: FakeSupabase) -> None:
-        def refuse(request: httpx.Request) -> httpx.Response:
-            raise httpx.ConnectError("refused", request=request)
+        supabase.executions = []  # handed out for this time
+        worker.tick_reconcile()
+        worker.tick_reconcile()
+        assert len(supabase.called("finish_run")) == 1
 
+    def test_a_round_that_fails_leaves_nothing_to_fail_first_in_the_next(
+        self,
+        worker: Worker,
+        supabase: FakeSupabase,
+        kestra: FakeKestra,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        supabase.executions = [record()]
+        with monkeypatch.context() as slow:
+            slow.setattr(reconcile, "_ROUND_SECONDS", 0.0)
+            worker.tick_reconcile()
+        supabase.executions = []
+        kestra.execution = {"id": "exec-1", "state": "unreadable"}
+        with pytest.raises(UpstreamProtocolError):
+            worker.tick_reconcile()
+        worker.tick_reconcile()
+
+    def test_rounds_begin_every_five_seconds_however_long_they_take(
+        self, supabase: FakeSupabase, kestra: FakeKestra
+    ) -> None:
+        def slowly(request: httpx.Request) -> httpx.Response:
+            time.sleep(0.2)
+            return kestra(request)
+
+        with Worker(
+            SETTINGS,
+            kestra_transport=httpx.MockTransport(slowly),
+            supabase_transport=httpx.MockTransport(supabase),
+        ) as worker:
+            worker.tick_reconcile()
+            assert 0.5 <= worker._reconciling.left(0.5) <= 4.8
+
+    def test_an_unreachable_kestra_does_not_stop_the_outbox(self, supabase: FakeSupabase) -> None:
         supabase.executions = [record()]
         supabase.owed = [start_row()]
         with Worker(
             SETTINGS,
-            kestra_transport=httpx.MockTransport(refuse),
+            kestra_transport=httpx.MockTransport(refuses_connection),
             supabase_transport=httpx.MockTransport(supabase),
         ) as worker:
             assert worker.tick()
         assert [s["outcome"] for s in supabase.settled] == ["retry"]
+
+
+class TestKestraAway:
+    """A Kestra that cannot be used is one alarm, whenever it went, and changes nothing."""
+
+    class Rounds:
+        """Rounds of one worker's reconciling, at a clock of their own."""
+
+        def __init__(self, supabase: FakeSupabase, kestra: Callable[[httpx.Request], httpx.Response]) -> None:
+            self.kestra = kestra
+            self._now = NOW
+            self._worker = Worker(
+                SETTINGS,
+                clock=lambda: self._now,
+                kestra_transport=httpx.MockTransport(lambda request: self.kestra(request)),
+                supabase_transport=httpx.MockTransport(supabase),
+            )
+
+        def at(self, seconds: float) -> IncidentScribeError | None:
+            """One round, so long after the beginning; what it failed with."""
+            self._now = NOW + timedelta(seconds=seconds)
+            try:
+                self._worker.tick_reconcile()
+            except IncidentScribeError as error:
+                return error
+            return None
+
+        def stop(self) -> None:
+            self._worker.stop()
+
+    @pytest.fixture
+    def rounds(self, supabase: FakeSupabase, kestra: FakeKestra) -> Iterator[Rounds]:
+        rounds = self.Rounds(supabase, kestra)
+        yield rounds
+        rounds.stop()
+
+    @pytest.mark.parametrize(
+        ("away", "told"),
+        [
+            (refuses_password, "Kestra does not accept the user name and password."),
+            (refuses_connection, "Kestra cannot be reached (ConnectError)."),
+            (has_no_room, "Kestra could not do its configuration just now"),
+        ],
+    )
+    def test_one_that_is_away_when_the_worker_starts_is_an_alarm_within_a_minute(
+        self,
+        supabase: FakeSupabase,
+        rounds: Rounds,
+        away: Callable[[httpx.Request], httpx.Response],
+        told: str,
+    ) -> None:
+        supabase.executions = [record()]
+        rounds.kestra = away
+        assert [rounds.at(0) is not None, rounds.at(10) is not None] == [True, True]
+        assert supabase.called("note_kestra_trouble") == []
+        assert rounds.at(25) is not None
+        (alarm,) = supabase.called("note_kestra_trouble")
+        assert alarm["what"].startswith(told)
+        assert {name for name, _ in supabase.calls} == {"note_kestra_trouble"}
+
+    def test_one_that_goes_away_just_before_a_look_back_is_due_is_an_alarm_too(
+        self,
+        supabase: FakeSupabase,
+        kestra: FakeKestra,
+        rounds: Rounds,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(look_back, "EVERY_SECONDS", 0.0)
+        assert rounds.at(0) is None
+        rounds.kestra = refuses_connection
+        assert all(rounds.at(seconds) for seconds in (5, 15, 30))
+        assert len(supabase.called("note_kestra_trouble")) == 1
+
+        # Back for one round, so the next absence gets its patience again.
+        rounds.kestra = kestra
+        assert rounds.at(35) is None
+        rounds.kestra = refuses_connection
+        assert rounds.at(40) is not None
+        assert len(supabase.called("note_kestra_trouble")) == 1
+
+    def test_it_is_told_during_a_hold_and_nothing_is_taken_over(
+        self, supabase: FakeSupabase, kestra: FakeKestra, rounds: Rounds
+    ) -> None:
+        supabase.hold = {"id": 1, "reason": "It was restored.", "begun_by": "w", "began_at": to_iso(NOW)}
+        supabase.executions = [record()]
+        assert rounds.at(0) is None
+        rounds.kestra = refuses_connection
+        assert all(rounds.at(seconds) for seconds in (5, 30))
+        assert len(supabase.called("note_kestra_trouble")) == 1
+        rounds.kestra = kestra
+        assert rounds.at(35) is None
+        assert (supabase.called("take_checks"), supabase.called("finish_run")) == ([], [])
+
+    def test_a_later_look_back_that_fails_keeps_no_run_from_being_looked_for(
+        self,
+        supabase: FakeSupabase,
+        kestra: FakeKestra,
+        rounds: Rounds,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(look_back, "EVERY_SECONDS", 0.0)
+        assert rounds.at(0) is None
+
+        def cannot_search(request: httpx.Request) -> httpx.Response:
+            return has_no_room(request) if request.url.path.endswith("/search") else kestra(request)
+
+        rounds.kestra = cannot_search
+        supabase.executions = [record()]
+        kestra.execution = execution("CREATED", "RUNNING", "KILLED", ended=NOW - timedelta(seconds=9))
+        assert rounds.at(5) is None
+        assert len(supabase.called("finish_run")) == 1
 
 
 class TestStrays:
