@@ -36,10 +36,11 @@ _RECORD = """() => {
 
 
 # In one task of the browser: the page asks for the news it slept through, and a hand opens a block.
-_WAKE_AND_CLICK = """(summary) => {
+_WAKE_AND_CLICK = """(control, after) => {
   delete document.hidden
   document.dispatchEvent(new Event("visibilitychange"))
-  summary.click()
+  if (after) setTimeout(() => control.click(), after)
+  else control.click()
 }"""
 _HIDE = "Object.defineProperty(document, 'hidden', { configurable: true, get: () => true })"
 
@@ -177,12 +178,16 @@ def test_a_click_that_meets_news_is_not_taken_for_them(
         until(lambda: ana.page.wait_for_timeout(50) or len(told) > before, "the page is told")
 
     tell("Look at this.")
-    closed.evaluate(_WAKE_AND_CLICK)
+    closed.evaluate(_WAKE_AND_CLICK, 0)
     expect(ana.page.get_by_label("instances", exact=True)).to_be_visible(timeout=10_000)
 
-    # Nor does the page to which a link leads stay empty.
-    expect(ana.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
-    ana.page.evaluate(_HIDE)
-    tell("And at that.")
-    ana.page.get_by_role("link", name=re.compile("^Incident ")).evaluate(_WAKE_AND_CLICK)
-    expect(ana.page.get_by_text("And at that.").first).to_be_visible(timeout=10_000)
+    # Nor does the page to which a link leads stay empty, whenever the press falls between two runs.
+    for number, after in enumerate((0, 5, 0, 5, 0, 5)):
+        ana.page.goto(f"{ana.desk}/incident?id={made}")
+        link = ana.page.get_by_role("link", name="The proposal", exact=True)
+        expect(link).to_be_visible()
+        expect(ana.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+        ana.page.evaluate(_HIDE)
+        tell(f"And at that, {number}.")
+        link.evaluate(_WAKE_AND_CLICK, after)
+        expect(ana.page.get_by_role("button", name=re.compile("^Reject: "))).to_be_visible(timeout=10_000)
