@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboard import routes
-from dashboard.errors import UpstreamUnreachable
+from dashboard.errors import IncidentScribeError
 from dashboard.store import approvals
 from dashboard.ui import session
 from dashboard.ui.frame import render_frame
@@ -47,7 +47,7 @@ def here() -> str:
 
 try:
     user = session.gate()
-except UpstreamUnreachable as error:
+except IncidentScribeError as error:
     render_unread(error, session.current_user)
     revive()
 else:

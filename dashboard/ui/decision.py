@@ -94,7 +94,7 @@ def render_decision(
     # Not columns, which stand below each other on a phone.
     with st.grid(2, min_column_width=_NARROW):
         st.button(
-            approve_label(proposal, rule),
+            escape(approve_label(proposal, rule)),
             key="decide_approve",
             icon=":material/check:",
             width="stretch",

@@ -12,6 +12,8 @@ from dashboard.ui.chips import risk_chip
 from dashboard.ui.markdown import safe_markdown
 from dashboard.ui.text import clean, code, escape
 
+_FITS = 26  # letters: two lines on a phone, as many as the other button has
+
 
 def find_proposal(approval: Approval) -> Proposal | None:
     """The proposal read from its text; None when the text cannot be read, and then only the text counts."""
@@ -77,8 +79,7 @@ def effect_of_approving(proposal: Proposal | None) -> str:
         return "what the stored text says."
     if proposal.nothing_to_carry_out or not proposal.actions:
         return "carry nothing out, write the plan."
-    service, first = proposal.incident.service, proposal.actions[0]
-    what = first.title if service.lower() in first.title.lower() else f"{first.title} on {service}"
+    what, first = _what(proposal), proposal.actions[0]
     values = ", ".join(f"{name}: {json.dumps(value)}" for name, value in first.parameters.items())
     if values:
         what += f" ({values})"
@@ -97,8 +98,16 @@ def approve_label(proposal: Proposal | None, rule: ApprovalRule) -> str:
         return "Approve: the stored text"
     if proposal.nothing_to_carry_out or not proposal.actions:
         return "Approve: write the plan"
-    number = len(proposal.actions)
-    return "Approve: carry it out" if number == 1 else f"Approve: carry out all {number}"
+    if len(proposal.actions) > 1:
+        return f"Approve: carry out all {len(proposal.actions)}"
+    what = _what(proposal)
+    return f"Approve: {what}" if len(what) <= _FITS else "Approve: carry it out"
+
+
+def _what(proposal: Proposal) -> str:
+    """The first action and the service."""
+    service, title = proposal.incident.service, proposal.actions[0].title
+    return title if service.lower() in title.lower() else f"{title} on {service}"
 
 
 def word_to_type(proposal: Proposal | None) -> str | None:

@@ -89,7 +89,7 @@ def current_user() -> CurrentUser | None:
 def gate() -> CurrentUser | None:
     """The signed-in person, for the entry script; None when the page is a way to sign in instead.
 
-    Raises UpstreamUnreachable when nobody can say who it is.
+    Raises IncidentScribeError when nobody can say who it is.
     """
     user = current_user()
     if user is None:

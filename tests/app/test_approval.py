@@ -89,7 +89,7 @@ def test_the_page_shows_what_would_be_sent_to_the_letter(open_page: Open) -> Non
     assert "Restart again with the former number of instances." in text
     assert make_approval().content_hash in text
     assert "**Approve**: Restart payment-api (instances: 2)." in text
-    assert app.button(key="decide_approve").label == "Approve: carry it out"
+    assert app.button(key="decide_approve").label == "Approve: Restart payment\\-api"
     assert "It waits for a decision. Asked for by Rita Responder 1 min ago" in text
 
 
