@@ -13,15 +13,16 @@ from dashboard.domain.analysis import AiAnalysis
 from dashboard.domain.approval import Approval, ApprovalRule, Precedents, Vote, WaitingApproval
 from dashboard.domain.incident import Incident
 from dashboard.errors import NotFound
-from dashboard.store import approvals, audit, executions, incidents, postmortems
+from dashboard.store import approvals, audit, executions, incidents, postmortems, services
 from dashboard.store.audit import Entry, Wanted
 from dashboard.store.executions import Owed
+from dashboard.store.services import Service
 
 
 class About(NamedTuple):
     """What a proposal is about. `waiting` is what else waits; `incident` comes without its report.
 
-    `before` is the approval that this one took the place of.
+    `service` is None where the desk does not know it, `before` the approval that this one took the place of.
     """
 
     incident: Incident
@@ -29,6 +30,7 @@ class About(NamedTuple):
     analysis: AiAnalysis | None
     precedents: Precedents
     waiting: tuple[WaitingApproval, ...]
+    service: Service | None = None
     before: Approval | None = None
 
 
@@ -81,6 +83,7 @@ def get_about(user: Client, approval: Approval) -> About:
         postmortems.find_analysis(user, approval.incident_id),
         approvals.get_precedents(user, approval.id),
         approvals.list_waiting(user),
+        services.find_service(user, incident.service_id),
         approvals.get_approval(user, approval.supersedes) if approval.supersedes else None,
     )
 

@@ -6,8 +6,8 @@ from supabase import Client
 
 from dashboard.domain.action import CatalogueAction
 from dashboard.domain.shape import Shape, Texts
-from dashboard.store.connection import rows
-from dashboard.store.reading import all_understood
+from dashboard.store.connection import first, rows
+from dashboard.store.reading import all_understood, understood
 
 
 class Service(Shape):
@@ -30,6 +30,14 @@ def list_services(user: Client) -> tuple[Service, ...]:
     """The services of the organization by name."""
     query = user.table("services").select("*").order("name")
     return all_understood(Service, rows(query))
+
+
+def find_service(user: Client, service_id: str | None) -> Service | None:
+    """One service; None for one that is not known here."""
+    if service_id is None:
+        return None
+    row = first(user.table("services").select("*").eq("id", service_id).limit(1))
+    return None if row is None else understood(Service, row)
 
 
 def list_catalogue(user: Client, service_id: str | None) -> tuple[CatalogueAction, ...]:

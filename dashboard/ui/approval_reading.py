@@ -47,7 +47,7 @@ def render_reading(approval: Approval, proposal: Proposal | None, about: About, 
     if approval.supersedes is not None:
         render_origin(approval, proposal, find_proposal(about.before) if about.before else None)
     st.subheader("1. What happens if I approve", anchor=False)
-    render_proposal(approval, proposal)
+    render_proposal(approval, proposal, about.service)
     render_stored_text(approval)
     st.subheader("2. Why", anchor=False)
     render_why(about.analysis, about.rule)

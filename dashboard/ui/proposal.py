@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard.domain.action import HttpRequest, ProposedAction, Risk
 from dashboard.domain.approval import Approval, ApprovalRule, Proposal, parse_proposal
+from dashboard.store.services import Service
 from dashboard.ui.chips import risk_chip
 from dashboard.ui.markdown import safe_markdown
 from dashboard.ui.text import clean, code, escape
@@ -23,8 +24,8 @@ def find_proposal(approval: Approval) -> Proposal | None:
         return None
 
 
-def render_proposal(approval: Approval, proposal: Proposal | None) -> None:
-    """What happens if somebody approves this."""
+def render_proposal(approval: Approval, proposal: Proposal | None, service: Service | None) -> None:
+    """What happens if somebody approves this, and to what; `service` where the desk knows it."""
     if proposal is None:
         st.warning(
             "The desk cannot read this proposal: below is the stored text, to the letter.",
@@ -40,6 +41,9 @@ def render_proposal(approval: Approval, proposal: Proposal | None) -> None:
         )
     for number, action in enumerate(proposal.actions, 1):
         _render_action(number, action, of=len(proposal.actions))
+    if proposal.actions and service is not None:
+        touched = f"{escape(service.name)}, tier {service.tier}, owned by {escape(service.owner)}"
+        st.markdown(f"Blast radius: **{touched}**. {escape(service.description)}")
     for problem in proposal.problems:
         st.markdown(f":orange-badge[:material/rule: left out] {escape(problem)}")
 

@@ -97,6 +97,7 @@ def empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
         (postmortems, "search_postmortems"): PostmortemPage(),
         (postmortems, "get_state"): PostmortemState(mark=""),
         (services, "list_services"): (),
+        (services, "find_service"): None,
     }
     for (module, name), answer in nothing.items():
         monkeypatch.setattr(module, name, lambda *_, answer=answer, **__: answer)

@@ -16,7 +16,7 @@ from dashboard.errors import (
     ReasonRequired,
     UpstreamUnreachable,
 )
-from dashboard.store import approvals, audit, cases, executions, incidents, postmortems
+from dashboard.store import approvals, audit, cases, executions, incidents, postmortems, services
 from dashboard.store.audit import Entry
 from dashboard.store.executions import Owed
 from dashboard.store.people import Role
@@ -152,6 +152,22 @@ def test_who_may_not_decide_is_told_before_typing(
     assert "You submitted this incident; somebody else has to decide." in text
     assert "Who may decide: Ada Admin, Ana Approver." in text
     assert not app.text_area
+
+
+def test_what_would_be_touched_is_said(open_page: Open, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = services.Service(
+        id="s",
+        name="payment-api",
+        owner="Team [Pay](https://evil.example)",
+        tier=1,
+        description="Takes cards.",
+    )
+    monkeypatch.setattr(services, "find_service", lambda *_: service)
+    app = open_page("approval", id=APPROVAL_ID)
+    [line] = [each.value for each in app.markdown if each.value.startswith("Blast radius")]
+    assert "[Pay](" not in line
+    assert "payment-api, tier 1, owned by Team [Pay](https" in words(app)
+    assert "Takes cards." in words(app)
 
 
 def test_where_two_must_approve_the_votes_are_shown_and_who_approved_may_only_reject(
