@@ -16,7 +16,7 @@ from dashboard.ui.known import Known, read
 from dashboard.ui.links import render_link
 from dashboard.ui.precedent import render_precedents
 from dashboard.ui.proposal import find_proposal, render_proposal, render_rollback, render_stored_text
-from dashboard.ui.proposal_editor import render_origin
+from dashboard.ui.proposal_editor import follow_edit, render_origin
 from dashboard.ui.why import render_why
 
 
@@ -33,6 +33,7 @@ def read_about(file: ApprovalFile, approval: Approval) -> About:
 def render_top(known: Known[Approval], about: About, now: datetime) -> None:
     """What is asked, about what, what else waits; before anybody types, why this person may not decide."""
     approval = known.value
+    follow_edit(approval)
     render_approval_header(known, about.incident, now)
     render_link(INCIDENT, f"Incident {about.incident.external_id}", id=about.incident.id)
     render_neighbours(about.waiting, approval.id)

@@ -107,7 +107,7 @@ class _Fields:
 
 def _render_save(approval: Approval, fields: _Fields, save: Save) -> None:
     """The button, and what became of the press."""
-    outcome = f"edit_outcome_{approval.id}"
+    outcome = _outcome(approval)
 
     def press() -> None:
         try:
@@ -118,12 +118,19 @@ def _render_save(approval: Approval, fields: _Fields, save: Save) -> None:
     if not fields.read_actions():
         st.caption(":material/do_not_touch: Without an action nothing would be carried out.")
     st.button("Propose this instead", key="edit_save", icon=":material/edit:", on_click=press, wrap=True)
-    became: IncidentScribeError | str | None = st.session_state.get(outcome)
-    if isinstance(became, str):
-        del st.session_state[outcome]
-        go_to(APPROVAL, id=became)
-    elif became is not None:
+    follow_edit(approval)
+    if became := st.session_state.get(outcome):
         render_error(became)
+
+
+def follow_edit(approval: Approval) -> None:
+    """Go to what an edit of this reader made: also from the page itself, which may hear of it first."""
+    if isinstance(st.session_state.get(_outcome(approval)), str):
+        go_to(APPROVAL, id=st.session_state.pop(_outcome(approval)))
+
+
+def _outcome(approval: Approval) -> str:
+    return f"edit_outcome_{approval.id}"
 
 
 def _kept_key(place: str) -> str:

@@ -161,7 +161,10 @@ on("click", (event) => {
     event.preventDefault()
     event.stopImmediatePropagation()
     heldUntil = Date.now() + HOLD
-    setTimeout(() => control.click(), STEP)
+    const { clientX, clientY } = event
+    // What was pressed may have been drawn anew meanwhile.
+    const pressed = () => (control.isConnected ? control : document.elementFromPoint(clientX, clientY)?.closest(CONTROLS))
+    setTimeout(() => pressed()?.click(), STEP)
     setTimeout(pump, HOLD + 1)
     return
   }

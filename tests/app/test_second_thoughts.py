@@ -81,6 +81,19 @@ def test_an_edit_names_the_hash_that_was_seen_and_keeps_the_models_reason(
     assert actions[0]["reason"]["text"] == "The pool is exhausted by dead connections."
 
 
+def test_the_page_follows_an_edit_though_it_hears_first_that_the_old_one_is_over(
+    open_page: Open, edited: Edited, row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def edit(*_: object) -> Successor:
+        row.update(status="cancelled", cause="Ana Approver edited it.")
+        return Successor(approval_id=NEW_ID, content_hash="ab", deadline_at=ago(-600))
+
+    app = open_editor(open_page)
+    monkeypatch.setattr(approvals, "edit", edit)
+    app.button(key="edit_save").click().run()
+    assert app.query_params["id"] == NEW_ID
+
+
 def test_an_action_can_be_taken_out_and_that_is_said(open_page: Open, edited: Edited) -> None:
     app = open_editor(open_page)
     app.checkbox[0].uncheck().run()

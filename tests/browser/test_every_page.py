@@ -14,7 +14,6 @@ from typing import Any, cast
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
-from supabase import create_client
 
 from tests.browser.conftest import PHONE, WIDE, Visitor
 from tests.smoke import Story, incident
@@ -138,8 +137,7 @@ def test_an_address_that_leads_nowhere_keeps_nobody_out(visitor: tuple[str, Visi
 @pytest.fixture
 def held(sandbox: RunningSandbox) -> Iterator[str]:
     """A worker found a run that this database does not know: the reference of its incident."""
-    supabase = sandbox.endpoints["supabase"]
-    worker = create_client(supabase["url"], supabase["service_role_key"])
+    worker = sandbox.service_client()
     reference = f"INC-{uuid.uuid4().hex[:6]}"
     run = {
         "kestra_execution_id": uuid.uuid4().hex,

@@ -74,6 +74,12 @@ class RunningSandbox:
             self._signed_in[role] = client
         return self._signed_in[role]
 
+    def service_client(self) -> Client:
+        """The unmodified supabase client with the service key, as a worker has it."""
+        supabase = self.endpoints["supabase"]
+        options = ClientOptions(httpx_client=self._keep(httpx.Client(timeout=15)))
+        return create_client(supabase["url"], supabase["service_role_key"], options)
+
     def kestra(self) -> httpx.Client:
         kestra = self.endpoints["kestra"]
         auth = (kestra["username"], kestra["password"])
