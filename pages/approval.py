@@ -40,21 +40,21 @@ proposal = find_proposal(approval)
 
 def decide(decision: Decision, reason: str) -> None:
     """Decide on the text that was drawn, and wake the worker that delivers it."""
-    approvals.decide(session.require().writer, approval.id, decision, reason, approval.content_hash)
+    approvals.decide(session.acting().writer, approval.id, decision, reason, approval.content_hash)
     bell.ring()
 
 
 def edit(actions: Sequence[Mapping[str, object]], reason: str) -> str:
-    writer = session.require().writer
+    writer = session.acting().writer
     return approvals.edit(writer, approval.id, actions, reason, approval.content_hash).approval_id
 
 
 def withdraw(reason: str) -> str:
-    return approvals.withdraw(session.require().writer, approval.id, reason).approval_id
+    return approvals.withdraw(session.acting().writer, approval.id, reason).approval_id
 
 
 def run_again() -> None:
-    cases.request(session.require().writer, Command.RUN_AGAIN, approval.incident_id, "")
+    cases.request(session.acting().writer, Command.RUN_AGAIN, approval.incident_id, "")
     bell.ring()
 
 

@@ -16,7 +16,7 @@ from dashboard.ui.recovery import render_unread
 
 session.require()
 incident_id = id_in_address() or ""
-file = CaseFile(incident_id, lambda: session.require().client, lambda: session.require().writer)
+file = CaseFile(incident_id, lambda: session.require().client, lambda: session.acting().writer)
 desk = IncidentDesk(file)
 try:
     if not incident_id:

@@ -27,7 +27,7 @@ def tell_story(user: session.CurrentUser) -> None:
     tell_first_story(
         user,
         lambda: hints.find_first_story(user.client),
-        lambda: hints.dismiss_first_story(session.require().writer),
+        lambda: hints.dismiss_first_story(session.acting().writer),
     )
 
 

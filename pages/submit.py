@@ -28,7 +28,7 @@ from dashboard.worker import bell
 
 user = session.require(Role.RESPONDER)
 # In a callback the person is asked for anew: a token of an earlier run may have ended.
-me = partial(session.require, Role.RESPONDER)
+me = session.acting
 if incident_id := draft_keeper.destination():
     go_to(INCIDENT, id=incident_id)
 storage = draft_keeper.Storage(

@@ -49,12 +49,12 @@ def kestra(seen: SystemReport | None) -> list[Finding]:
 
 def declare(alarm: Alarm, reason: str) -> int:
     """Say that the Kestra of an alarm is gone."""
-    return alarms.declare_kestra_gone(session.require().writer, alarm, reason)
+    return alarms.declare_kestra_gone(session.acting().writer, alarm, reason)
 
 
 def release(reason: str) -> Released:
     """Let the workers act again."""
-    return holds.release(session.require().writer, reason)
+    return holds.release(session.acting().writer, reason)
 
 
 @live(key="parts", fallback_seconds=LOOK_SECONDS)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 from supabase import Client
 
-from dashboard.errors import IncidentScribeError
+from dashboard.errors import IncidentScribeError, NotSignedIn
 from dashboard.live.following import desk_kestra
 from dashboard.routes import OVERVIEW, safe_next
 from dashboard.settings import WebSettings
@@ -116,6 +116,17 @@ def require(role: Role = Role.VIEWER) -> CurrentUser:
     if not user.may(role):
         render_not_allowed(f"This page is for the role {role} and above; your role is {user.person.role}.")
         raise PageEnd
+    return user
+
+
+def acting() -> CurrentUser:
+    """The signed-in person, for presses. Raises IncidentScribeError when nobody can say who it is.
+
+    Each press says what became of it; one that ended the page, as `require` does, would be lost in silence.
+    """
+    user = current_user()
+    if user is None:
+        raise NotSignedIn("Supabase", "You are signed out.", status=401, means="Nothing was changed.")
     return user
 
 

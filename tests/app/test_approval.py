@@ -190,6 +190,28 @@ def test_where_two_must_approve_the_votes_are_shown_and_who_approved_may_only_re
     assert not app.button(key="decide_reject").disabled
 
 
+@pytest.mark.parametrize("lost", ["away", "signed out"])
+def test_a_press_that_nobody_could_be_behind_says_so(
+    open_page: Open, decided: list[tuple[object, ...]], monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    app = open_page("approval", id=APPROVAL_ID)
+    asked: list[None] = []
+
+    def at_the_press() -> session.CurrentUser | None:
+        asked.append(None)
+        if len(asked) > 1:
+            return person()
+        if lost == "away":
+            raise UpstreamUnreachable("Supabase", "Supabase does not answer.")
+        return None
+
+    monkeypatch.setattr(session, "current_user", at_the_press)
+    app.button(key="decide_approve").click().run()
+    assert not decided
+    assert {"away": "Supabase does not answer.", "signed out": "You are signed out."}[lost] in words(app)
+    assert "5. Decide" in words(app)
+
+
 def test_a_right_lost_in_between_is_said(open_page: Open, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise FourEyes("Supabase", "You asked for this run; somebody else has to decide.", status=403)
