@@ -156,8 +156,8 @@ class ApprovalRule(Shape):
 
     @property
     def progress(self) -> str:
-        """`1 of 2`: how many have approved; empty where one person's decision is enough."""
-        return f"{len(self.votes)} of {self.required}" if self.required > 1 else ""
+        """How many have approved: `1 of 2`."""
+        return f"{len(self.votes)} of {self.required}"
 
 
 class WaitingApproval(Shape):

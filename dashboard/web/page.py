@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-_TEMPLATES = Path(__file__).parent / "templates"
+_FOLDER: Final = Path(__file__).parent / "templates"
+_templates = Environment(
+    loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+)
+
+STYLE: Final = (_FOLDER / "sign_in.css").read_text(encoding="utf-8")
+"""What every one of them has between its style tags, to the letter."""
 
 
 def render_page(template: str, **words: object) -> str:
     """A template with its words, which are escaped."""
-    environment, style = _look()
-    return environment.get_template(template).render(style=style, **words)
-
-
-@lru_cache(maxsize=1)
-def _look() -> tuple[Environment, str]:
-    environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    return environment, (_TEMPLATES / "sign_in.css").read_text(encoding="utf-8")
+    return _templates.get_template(template).render(style=STYLE, **words)

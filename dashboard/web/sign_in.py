@@ -5,12 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
 from anyio import to_thread
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -22,21 +20,17 @@ from dashboard.store import people
 from dashboard.store.connection import as_user
 from dashboard.web import cookies
 from dashboard.web.demo_accounts import list_demo_accounts, list_sandbox_accounts
+from dashboard.web.page import STYLE, render_page
 from dashboard.web.seal import form_token, is_form_token, new_cookie
 from dashboard.web.sessions import DeskSessions
 
 _MOST_BYTES: Final = 16 * 1024
 _LONGEST_FIELD: Final = 1_000
-_FOLDER: Final = Path(__file__).parent / "templates"
 
 LOGIN_FORM: Final = "login"
 LOGOUT_FORM: Final = "logout"
 
-_templates = Environment(
-    loader=FileSystemLoader(_FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-)
-_STYLE: Final = (_FOLDER / "sign_in.css").read_text(encoding="utf-8")
-_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 _PAGE_POLICY: Final = "; ".join(
     (
         "default-src 'none'",
@@ -167,8 +161,8 @@ class SignIn:
         known = accounts or await to_thread.run_sync(list_sandbox_accounts, self._settings)
         bound_to = cookies.read(request.cookies, cookies.FORM) or new_cookie()
         person, has_ended = await to_thread.run_sync(self._who, session)
-        body = _templates.get_template("sign_in.html").render(
-            style=_STYLE,
+        body = render_page(
+            "sign_in.html",
             refusal=refusal,
             has_ended=has_ended,
             email=email[:_LONGEST_FIELD],
